@@ -1,8 +1,8 @@
 """What booking may ask of a practice information management system (PIMS), and what it gets back.
 
-One folder beside this file per PIMS, found by its name; each offers `connect(settings) -> PimsAdapter`. Records carry the PIMS's own
-identifiers as text (`pims_id`); wall-clock times are the practice's, instants are aware. A vendor's exceptions stop at the folder's
-edge: whatever goes wrong arrives as one of the four errors below.
+One folder beside this file per PIMS, found by its name; each offers `connect(settings) -> PimsAdapter`. Records carry
+the PIMS's own identifiers as text (`pims_id`); wall-clock times are the practice's, instants are aware. A vendor's
+exceptions stop at the folder's edge: whatever goes wrong arrives as one of the four errors below.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OpenHours(Struct, frozen=True, kw_only=True):
     closes: str = field(name="to")
 
 
-class Practice(Record):
+class Practice(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The practice itself: its zone and the hours its doors are open."""
 
     pims_id: str
@@ -52,7 +52,7 @@ class Practice(Record):
     hours: tuple[RecurringTime, ...] = ()
 
 
-class Resource(Record):
+class Resource(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A column of the PIMS's schedule: a person, a room, a machine."""
 
     pims_id: str
@@ -64,7 +64,7 @@ class Resource(Record):
     overrides: tuple[DayOverride, ...] = ()
 
 
-class Closure(Record):
+class Closure(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Local dates, both ends included, on which the practice is closed."""
 
     pims_id: str
@@ -73,7 +73,7 @@ class Closure(Record):
     last: date
 
 
-class BlockOff(Record):
+class BlockOff(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Time of one resource closed by the practice."""
 
     pims_id: str
@@ -82,7 +82,7 @@ class BlockOff(Record):
     reason: str = ""
 
 
-class AppointmentType(Record):
+class AppointmentType(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What the PIMS can put on its schedule; what of it may be booked online is the practice's choice with us."""
 
     pims_id: str
@@ -90,7 +90,7 @@ class AppointmentType(Record):
     duration: timedelta
 
 
-class Client(Record):
+class Client(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A person the PIMS knows. Phones and emails are as typed there; `marker` is our key where we wrote the record."""
 
     pims_id: str
@@ -102,7 +102,7 @@ class Client(Record):
     marker: str | None = None
 
 
-class Patient(Record):
+class Patient(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An animal, with the client it belongs to."""
 
     pims_id: str
@@ -116,7 +116,7 @@ class Patient(Record):
     marker: str | None = None
 
 
-class Appointment(Record):
+class Appointment(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An entry of the PIMS's schedule: `resources` are busy for the whole span unless `status` frees them."""
 
     pims_id: str
@@ -131,7 +131,7 @@ class Appointment(Record):
     marker: str | None = None
 
 
-class Gone(Record):
+class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The PIMS says that a record is no more."""
 
     of: Literal["resource", "closure", "blockoff", "appointmenttype", "client", "patient", "appointment"]
