@@ -13,6 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from widget.embedded import (
     EmbeddedServerFailed,
@@ -36,7 +38,7 @@ time.sleep(600)
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_state(state: Path) -> Iterator[Path]:
     """Return a folder for servers that this test starts itself."""
     folder = state / "own"
@@ -55,12 +57,12 @@ async def answer(url: str, statement: str) -> object:
 
 async def test_a_warm_restart_keeps_its_data_and_takes_less_than_a_second(own_state: Path) -> None:
     with embedded_postgres(own_state) as url:
-        await answer(url, "CREATE TABLE kept AS SELECT 'here' AS word")
+        await answer(url, "CREATE TABLE warm AS SELECT 'here' AS word")
     began = time.monotonic()
     with embedded_postgres(own_state) as again:
         took = time.monotonic() - began
         assert again == url
-        assert await answer(again, "SELECT word FROM kept") == "here"
+        assert await answer(again, "SELECT word FROM warm") == "here"
     assert took < 1
 
 
@@ -80,7 +82,8 @@ async def test_a_wrong_password_is_refused(postgres: PostgresServer) -> None:
 def test_valkey_asks_for_its_password(valkey: ValkeyServer) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         assert client.ping()
-    stranger = redis.Redis(port=int(valkey.url.rsplit(":", 1)[1].removesuffix("/0")))
+    port = int(valkey.url.rsplit(":", 1)[1].removesuffix("/0"))
+    stranger = redis.Redis(port=port, retry=Retry(NoBackoff(), 0))
     with stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
 

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from widget.embedded.account import give, server_account
 from widget.embedded.binaries import find_program
@@ -105,7 +107,8 @@ class ValkeyServer:
 
 def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + 15
-    with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1) as client:
+    at_once = Retry(NoBackoff(), 0)
+    with redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1, retry=at_once) as client:
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 if client.ping():
