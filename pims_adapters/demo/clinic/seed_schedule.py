@@ -125,7 +125,7 @@ def _fill(
 
 def _load(days_ahead: int) -> float:
     """Return how full a day is: as full as it gets up to today, a quarter of that in four weeks."""
-    return 0.86 - 0.0225 * max(days_ahead, 0)
+    return 0.82 - 0.021 * max(days_ahead, 0)
 
 
 def _with(random: Random, type_: str, span: Span, taken: dict[str, list[Span]]) -> list[str] | None:

@@ -1,0 +1,190 @@
+"""What the demo PIMS offers other systems: read the practice, follow its changes, create records.
+
+It knows no idempotency: the same request sent twice makes two records. It refuses an appointment from outside where a
+column is taken or blocked off; staff at their screens (`staff`) may do as they like.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta, Struct
+
+from pims_adapters.demo.clinic.records import (
+    FREE_STATES,
+    KINDS,
+    AnyRecord,
+    Appointment,
+    Block,
+    Client,
+    Column,
+    Holiday,
+    Patient,
+    Practice,
+    VisitType,
+)
+from pims_adapters.demo.clinic.schedule import refusal, to_local
+from pims_adapters.demo.clinic.store import CursorForgotten, Store
+
+MOST_CHANGES = 500
+LONGEST_WINDOW = timedelta(days=62)
+
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Words = Annotated[str, Meta(max_length=200)]
+Long = Annotated[str, Meta(max_length=4000)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Refused(Exception):
+    """The request cannot stand; `code` and the reason go back with the status."""
+
+    def __init__(self, status: int, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class NewClient(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A client to be created."""
+
+    first_name: Word
+    last_name: Word
+    phones: Annotated[list[Words], Meta(max_length=5)] = []
+    emails: Annotated[list[Words], Meta(max_length=5)] = []
+    external_key: Word | None = None
+
+
+class NewPatient(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A patient to be created for a client."""
+
+    client_id: Word
+    name: Word
+    species: Word
+    breed: Words = ""
+    sex: Words = ""
+    born: date | None = None
+    external_key: Word | None = None
+
+
+class NewAppointment(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An appointment to be created; staff may leave out whom it is for."""
+
+    start: Instant
+    end: Instant
+    columns: Annotated[list[Word], Meta(min_length=1, max_length=10)]
+    type_id: Word | None = None
+    client_id: Word | None = None
+    patient_id: Word | None = None
+    note: Long = ""
+    external_key: Word | None = None
+
+
+class ChangePage(Struct):
+    """A page of the change log."""
+
+    changes: list[msgspec.Raw]
+    cursor: str
+    more: bool
+    as_of: datetime
+
+
+def practice(store: Store) -> Practice:
+    return store.all(Practice)[0]
+
+
+def changes(store: Store, cursor: str | None, limit: int, now: datetime) -> ChangePage:
+    """Return the page after the cursor; the page shows the practice at `now`."""
+    try:
+        found, after, more = store.changes(cursor, max(1, min(limit, MOST_CHANGES)))
+    except CursorForgotten:
+        raise Refused(410, "cursor_expired", "The change log no longer reaches back to this cursor.") from None
+    return ChangePage(found, after, more, now)
+
+
+def read(store: Store, kind: str, id_: str) -> AnyRecord:
+    found: AnyRecord | None = store.get(KINDS[kind], id_)
+    if found is None:
+        raise Refused(404, "no_such_record", f"There is no {id_!r} among the {kind}.")
+    return found
+
+
+def with_key(store: Store, kind: str, external_key: str) -> list[AnyRecord]:
+    return list(store.with_key(KINDS[kind], external_key))
+
+
+def appointments(store: Store, start: datetime, end: datetime) -> list[Appointment]:
+    if not start < end <= start + LONGEST_WINDOW:
+        raise Refused(422, "bad_window", "Ask for at most 62 days, with `from` before `to`.")
+    return store.appointments(start, end)
+
+
+def create_client(store: Store, draft: NewClient) -> str:
+    with store.transaction():
+        record = Client(id=store.new_id("clients"), **msgspec.structs.asdict(draft))
+        store.put(record)
+    return record.id
+
+
+def create_patient(store: Store, draft: NewPatient) -> str:
+    with store.transaction():
+        if store.get(Client, draft.client_id) is None:
+            raise _unknown("client", draft.client_id)
+        record = Patient(id=store.new_id("patients"), **msgspec.structs.asdict(draft))
+        store.put(record)
+    return record.id
+
+
+def create_appointment(store: Store, draft: NewAppointment) -> str:
+    """Put an appointment from outside on the schedule, where staff would let it stand."""
+    with store.transaction():
+        if draft.type_id is None or draft.client_id is None or draft.patient_id is None:
+            raise Refused(422, "incomplete", "An appointment from outside needs a type, a client and a patient.")
+        check_appointment(store, draft)
+        check_free(store, draft)
+        record = new_appointment(store, draft, from_outside=True)
+        store.put(record)
+    return record.id
+
+
+def new_appointment(store: Store, draft: NewAppointment, *, from_outside: bool) -> Appointment:
+    fields = msgspec.structs.asdict(draft) | {"start": draft.start.astimezone(UTC), "end": draft.end.astimezone(UTC)}
+    return Appointment(id=store.new_id("appointments"), from_outside=from_outside, **fields)
+
+
+def check_appointment(store: Store, draft: NewAppointment) -> None:
+    """Refuse what does not fit together: times, columns, type, client and patient."""
+    if not timedelta(0) < draft.end - draft.start < timedelta(days=1):
+        raise Refused(422, "bad_time", "An appointment ends after it starts, within a day.")
+    for column in draft.columns:
+        if store.get(Column, column) is None:
+            raise _unknown("column", column)
+    if draft.type_id is not None and store.get(VisitType, draft.type_id) is None:
+        raise _unknown("type", draft.type_id)
+    if draft.client_id is not None and store.get(Client, draft.client_id) is None:
+        raise _unknown("client", draft.client_id)
+    if draft.patient_id is not None:
+        patient = store.get(Patient, draft.patient_id)
+        if patient is None or patient.client_id != draft.client_id:
+            raise _unknown("patient of this client", draft.patient_id)
+        if patient.state == "deceased":
+            raise Refused(422, "deceased", f"{patient.name} is marked deceased.")
+
+
+def check_free(store: Store, draft: NewAppointment) -> None:
+    """Refuse a time that another appointment has taken, or that staff keep free."""
+    zone = ZoneInfo(practice(store).timezone)
+    for other in store.appointments(draft.start, draft.end):
+        shared = [column for column in other.columns if column in draft.columns]
+        if shared and other.state not in FREE_STATES:
+            begin, end = to_local(other.start, zone), to_local(other.end, zone)
+            raise Refused(409, "taken", f"{shared[0]} is taken from {begin:%H:%M} to {end:%H:%M}.")
+    blocks = [block for block in store.all(Block) if block.column in draft.columns]
+    reason = refusal(to_local(draft.start, zone), to_local(draft.end, zone), blocks, store.all(Holiday))
+    if reason is not None:
+        raise Refused(409, "taken", reason)
+
+
+def _unknown(what: str, id_: str) -> Refused:
+    return Refused(422, "unknown", f"There is no {what} {id_!r}.")
