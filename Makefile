@@ -1,0 +1,48 @@
+# Everything a newcomer runs. CI runs the same.
+
+.DEFAULT_GOAL := help
+.SILENT:
+.NOTPARALLEL:
+PY := .venv/bin/python
+
+help: ## show this help
+	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv and install what the product needs (Python 3.11 or newer)
+	sh scripts/setup.sh runtime
+
+setup-dev: ## the same, and what tests and checks need
+	sh scripts/setup.sh dev
+
+demo: setup ## run everything here: servers, a seeded practice, web, worker, demo PIMS (PORT=8000)
+	exec $(PY) -m widget demo
+
+demo-reset: setup ## forget what the demo has kept, then run it afresh
+	exec $(PY) -m widget demo-reset
+
+test: setup-dev ## run the tests (ARGS="-k claims" chooses)
+	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && exec $(PY) -m pytest $(ARGS)
+
+lint: setup-dev ## check format, lint, types, import rules and migrations
+	echo "Format" && $(PY) -m ruff format --check .
+	echo "Lint" && $(PY) -m ruff check .
+	echo "Types" && $(PY) -m mypy
+	echo "Import rules" && .venv/bin/lint-imports
+	echo "Migrations" && sh scripts/lint_migrations.sh
+
+check: lint test ## everything CI checks: lint, then test
+
+format: setup-dev ## rewrite the code in the one format, and fix what can be fixed safely
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+
+prove: setup-dev ## the tests with many more generated cases (half an hour)
+	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && HYPOTHESIS_PROFILE=prove exec $(PY) -m pytest $(ARGS)
+
+bench: setup-dev ## measure (benchmarks/)
+	for each in benchmarks/*.py; do echo "$$each" && PYTHONPATH=. $(PY) "$$each" || exit 1; done
+
+lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
+	sh scripts/lock.sh
+
+.PHONY: help setup setup-dev demo demo-reset test lint check format prove bench lock
