@@ -1,0 +1,123 @@
+"""The command line: `python -m widget serve|work|migrate|demo|demo-reset`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from booking.db.migrate import MigrationRefused, migrate
+from widget.settings import SettingRefused, Settings, database_url
+
+STOP_WITHIN_SECONDS = 4
+
+
+def serve(environ: Mapping[str, str]) -> None:
+    """Answer requests until SIGTERM: one process for every two cores."""
+    from granian import Granian  # noqa: PLC0415  # only this command needs a web server
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    settings = Settings.from_environment(environ)
+    Granian(
+        "widget.app:from_environment",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=max(1, (os.cpu_count() or 1) // 2),
+        websockets=False,
+        log_access=False,  # addresses of pages may name people's bookings
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_WITHIN_SECONDS,
+        process_name="vetslot",
+    ).serve()
+
+
+def work(environ: Mapping[str, str]) -> None:
+    """Sync, write back and send messages until SIGTERM; as many of these may run as you like."""
+    from booking.worker import work as work_forever  # noqa: PLC0415  # only this command needs it
+
+    settings = Settings.from_environment(environ)
+    _run_until_told(
+        work_forever(
+            database_url=settings.database_url,
+            redis_url=settings.redis_url,
+            public_url=settings.public_url,
+            secret_key=settings.secret_key,
+            smtp_url=settings.smtp_url,
+            mail_from=settings.mail_from,
+            sync_every=settings.sync_every,
+        )
+    )
+
+
+def migrate_database(environ: Mapping[str, str]) -> None:
+    """Bring the database to this release's schema; safe to repeat, and while the previous release runs."""
+    applied = asyncio.run(migrate(database_url(environ), progress=print))
+    print("Applied." if applied else "The database is up to date.")
+
+
+def demo(environ: Mapping[str, str]) -> None:
+    """Run everything on this machine, with a practice to look at."""
+    from widget.demo.run import run  # noqa: PLC0415  # production never imports the demo
+
+    run(environ)
+
+
+def demo_reset(environ: Mapping[str, str]) -> None:
+    """Forget what the demo has kept and run it afresh."""
+    from widget.demo.reset import reset  # noqa: PLC0415
+    from widget.demo.run import run  # noqa: PLC0415
+
+    reset(environ)
+    run(environ)
+
+
+COMMANDS: Mapping[str, Callable[[Mapping[str, str]], None]] = {
+    "serve": serve,
+    "work": work,
+    "migrate": migrate_database,
+    "demo": demo,
+    "demo-reset": demo_reset,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; what an administrator can mend ends in one sentence, not in a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m widget", description="vetslot: booking for veterinary practices.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0])
+    chosen = parser.parse_args(arguments).command
+    try:
+        COMMANDS[chosen](os.environ)
+    except (SettingRefused, MigrationRefused) as refused:
+        print(f"vetslot {chosen}: {refused}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    async def until_told() -> None:
+        task = asyncio.ensure_future(work)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(each, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    try:
+        import uvloop  # noqa: PLC0415  # not made for every platform
+    except ImportError:
+        asyncio.run(until_told())
+    else:
+        uvloop.run(until_told())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
