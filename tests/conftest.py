@@ -17,6 +17,7 @@ import pytest
 from redis.asyncio import Redis
 
 from booking.db.migrate import migrate
+from booking.db.pool import connect
 from widget.embedded import PostgresServer, ValkeyServer, remove_state
 
 TEMPLATE = "template_migrated"
@@ -70,8 +71,6 @@ async def database_url(postgres: PostgresServer, migrated_template: str) -> Asyn
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     """Return a pool on this test's database, as the application opens it."""
-    from booking.db.pool import connect  # noqa: PLC0415
-
     pool = await connect(database_url, max_size=20)
     yield pool
     await pool.close()

@@ -18,6 +18,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"^(\d{4,14})_[a-z0-9_]+\.sql$")
 MARKER = re.compile(r"^-- migrate:up[ \t]*$", re.MULTILINE)
 
+PATIENCE = {"lock_timeout": "5s", "statement_timeout": "10min"}
+"""Who waits for a lock on a table makes all who come later wait too: rather fail soon, and be repeated."""
+
 LOCK_KEY: Final = 0x7665_7473_6C6F_74  # "vetslot"
 
 CREATE_TABLE: Final = """
@@ -51,7 +54,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, in order, and return the names of what was applied: none on a current database."""
     migrations = read_migrations(folder)
-    conn = await asyncpg.connect(url, timeout=10)
+    conn = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
     try:
         async with _only_one(conn, wait):
             await conn.execute(CREATE_TABLE)
