@@ -103,7 +103,11 @@ class Client(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Patient(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """An animal, with the client it belongs to."""
+    """An animal, with the client it belongs to.
+
+    `species` is `dog`, `cat`, `rabbit`, `bird` or `reptile`, and `sex` is `male`, `male_neutered`, `female` or
+    `female_spayed`, where the PIMS's word means one of them; else it is the PIMS's word. Drafts are put back likewise.
+    """
 
     pims_id: str
     client: str
@@ -187,9 +191,9 @@ class PimsError(Exception):
 
 
 class PimsUnavailable(PimsError):
-    """The PIMS did not answer, or answered that it cannot now. Try again later.
+    """The PIMS did not answer, answered that it cannot now, or answered what cannot be read. Try again later.
 
-    `outcome_unknown`: the request had left when the answer failed to come, so a write may have happened.
+    `outcome_unknown`: a write had left when its answer failed to come, so it may have happened. Never set by a read.
     """
 
     def __init__(self, reason: str, *, outcome_unknown: bool) -> None:
@@ -198,7 +202,14 @@ class PimsUnavailable(PimsError):
 
 
 class PimsRejected(PimsError):
-    """The PIMS understood and refused; sending the same again would be refused again."""
+    """The PIMS understood and refused; sending the same again would be refused again.
+
+    `taken`: it refused because the time is no longer free there, so another time or resource may do.
+    """
+
+    def __init__(self, reason: str, *, taken: bool = False) -> None:
+        super().__init__(reason)
+        self.taken = taken
 
 
 class PimsMisconfigured(PimsError):

@@ -179,11 +179,16 @@ def check_free(store: Store, draft: NewAppointment) -> None:
         shared = [column for column in other.columns if column in draft.columns]
         if shared and other.state not in FREE_STATES:
             begin, end = to_local(other.start, zone), to_local(other.end, zone)
-            raise Refused(409, "taken", f"{shared[0]} is taken from {begin:%H:%M} to {end:%H:%M}.")
+            raise Refused(409, "taken", f"{_label(store, shared[0])} is taken from {begin:%H:%M} to {end:%H:%M}.")
     blocks = [block for block in store.all(Block) if block.column in draft.columns]
     reason = refusal(to_local(draft.start, zone), to_local(draft.end, zone), blocks, store.all(Holiday))
     if reason is not None:
         raise Refused(409, "taken", reason)
+
+
+def _label(store: Store, column: str) -> str:
+    found = store.get(Column, column)
+    return found.label if found else column
 
 
 def _unknown(what: str, id_: str) -> Refused:

@@ -53,7 +53,7 @@ class Request:
     def decode(self, type_: type[T]) -> T:
         try:
             return msgspec.json.decode(self.body, type=type_)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(422, "invalid", str(error)) from None
 
     def asked(self, name: str, type_: type[T]) -> T:

@@ -1,0 +1,51 @@
+"""The contract's calls, as the demo PIMS answers them."""
+
+from urllib.parse import quote
+
+from pims_adapters import contract
+from pims_adapters.demo import wire
+from pims_adapters.demo.exchange import Exchange, NoSuchRecord
+
+PAGE = 300
+PATHS: dict[contract.Kind, str] = {"client": "clients", "patient": "patients", "appointment": "appointments"}
+
+
+class DemoAdapter:
+    """One connection to one demo PIMS (see `contract.PimsAdapter` for what each call promises)."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def check(self) -> contract.Practice:
+        return (await self._exchange.get("/v1/practice", wire.Practice)).read()
+
+    async def changes(self, cursor: str | None) -> contract.ChangePage:
+        query = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor is not None else {})
+        return (await self._exchange.get("/v1/changes", wire.ChangePage, **query)).read()
+
+    async def create_client(self, draft: contract.ClientDraft, key: str) -> str:
+        return (await self._exchange.post("/v1/clients", wire.new_client(draft, key), wire.Created)).id
+
+    async def create_patient(self, draft: contract.PatientDraft, key: str) -> str:
+        return (await self._exchange.post("/v1/patients", wire.new_patient(draft, key), wire.Created)).id
+
+    async def create_appointment(self, draft: contract.AppointmentDraft, key: str) -> str:
+        return (await self._exchange.post("/v1/appointments", wire.new_appointment(draft, key), wire.Created)).id
+
+    async def find(self, kind: contract.Kind, key: str) -> str | None:
+        """Return the oldest record with our key: should there be two, the second is the mistake."""
+        found = await self._exchange.get(f"/v1/{PATHS[kind]}", wire.Found, external_key=key)
+        return found.items[0].id if found.items else None
+
+    async def read(
+        self, kind: contract.Kind, pims_id: str
+    ) -> contract.Client | contract.Patient | contract.Appointment | None:
+        path = f"/v1/{PATHS[kind]}/{quote(pims_id, safe='')}"
+        try:
+            record: wire.Client | wire.Patient | wire.Appointment = await self._exchange.get(path, wire.OURS[kind])
+        except NoSuchRecord:
+            return None
+        return record.read()
+
+    async def close(self) -> None:
+        await self._exchange.close()
