@@ -1,0 +1,48 @@
+"""The `.ics` file of an appointment: a stable UID, and a title that gives nothing away on a shared calendar."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from icalendar import Calendar, Event, Timezone, vCalAddress
+
+from booking.db.appointments import Appointment
+from booking.db.practices import Practice
+from booking.local_days import in_zone
+
+
+def calendar_file(
+    practice: Practice,
+    appointment: Appointment,
+    *,
+    patient_name: str,
+    now: datetime,
+    method: Literal["PUBLISH", "REQUEST", "CANCEL"] = "PUBLISH",
+    attendee: str | None = None,
+) -> bytes:
+    """Return an appointment as an iCalendar file (RFC 5545; methods by RFC 5546).
+
+    `PUBLISH` is for downloads and names nobody; an email's `REQUEST` and `CANCEL` name the client's address.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", "-//vetslot//online booking//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    event = Event()
+    event.add("uid", f"{appointment.appointment_id}@vetslot")
+    event.add("sequence", appointment.calendar_sequence)
+    event.add("dtstamp", now)
+    event.add("dtstart", in_zone(appointment.starts_at, practice.timezone))
+    event.add("dtend", in_zone(appointment.ends_at, practice.timezone))
+    event.add("summary", f"{patient_name}: visit with {practice.name}")
+    event.add("location", practice.address)
+    event.add("description", f"Reference {appointment.reference}. To change it, call {practice.phone}.")
+    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+    if attendee is not None:
+        event.add("organizer", vCalAddress(f"mailto:no-reply@{practice.slug}.invalid"))
+        event.add("attendee", vCalAddress(f"mailto:{attendee}"))
+    calendar.add_component(Timezone.from_tzid(practice.timezone, first_date=appointment.starts_at.date()))
+    calendar.add_component(event)
+    file: bytes = calendar.to_ical()
+    return file

@@ -1,0 +1,135 @@
+"""Claim: the one function that decides "bookable", for hold and booking alike.
+
+In the caller's transaction it takes the locks of the local days, reads those days again, lets the engine choose the
+resources and inserts one row per resource lane. Behind it stands the exclusion constraint `claim_never_overlaps`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from availability import Assignment, Occupied, Span, occupied
+from booking.db import claims as claims_db
+from booking.db import holds, practices, schedule
+from booking.db.appointment_types import AppointmentType
+from booking.db.claims import Claim
+from booking.db.holds import Wish
+from booking.db.pool import Connection
+from booking.db.practices import Practice
+from booking.local_days import day_start, days_touched
+from booking.offers import NO_PREFERENCE, answer_of, single, slot_problem
+
+MINUTE = timedelta(minutes=1)
+
+
+class Claimed(Struct, frozen=True, kw_only=True, tag="claimed"):
+    """The time is taken for this holder. `resources`: role → resource ids."""
+
+    starts_at: datetime
+    ends_at: datetime
+    resources: Assignment
+
+
+class NotFree(Struct, frozen=True, kw_only=True, tag="not_free"):
+    """The time cannot be booked, or not any more."""
+
+
+async def claim(
+    conn: Connection,
+    practice: Practice,
+    appointment_type: AppointmentType,
+    wish: Wish,
+    start: datetime,
+    *,
+    now: datetime,
+    hold_id: UUID | None = None,
+    appointment_id: UUID | None = None,
+    instead_of: holds.Hold | None = None,
+) -> Claimed | NotFree:
+    """Take the time for a hold or an appointment, whose row the caller inserts in the same transaction.
+
+    `instead_of`: the same client's hold, whose time counts as free and whose resources are preferred; it ends where
+    the claim succeeds. The transaction must be open: the locks last until it ends.
+    """
+    span_start = start - appointment_type.buffer_before
+    span_end = start + appointment_type.length + appointment_type.buffer_after
+    days = days_touched(span_start, span_end, practice.timezone)
+    await claims_db.lock_days(conn, practice.practice_id, days)
+
+    window = Span(start=start, end=start + MINUTE)
+    problem, _ = await slot_problem(
+        conn,
+        practice,
+        appointment_type,
+        wish,
+        window,
+        now=now,
+        own_hold=instead_of.hold_id if instead_of else None,
+        prefer=instead_of.resources if instead_of else NO_PREFERENCE,
+    )
+    slot = next((slot for slot in (await answer_of(problem)).slots if slot.start == start), None)
+    if slot is None:
+        return NotFree()
+
+    first, after = day_start(days[0], practice.timezone), day_start(days[-1] + timedelta(days=1), practice.timezone)
+    await holds.end_expired_holds(conn, practice.practice_id, first, after, now)
+    if instead_of:
+        await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
+    try:
+        async with conn.transaction():
+            await take(conn, practice, occupied(problem, slot), now=now, hold_id=hold_id, appointment_id=appointment_id)
+    except asyncpg.ExclusionViolationError as violation:
+        # Whoever came past the lock has the time: the constraint has the last word.
+        if violation.constraint_name != "claim_never_overlaps":
+            raise
+        return NotFree()
+    await practices.raise_schedule_version(conn, practice.practice_id)
+    return Claimed(starts_at=slot.start, ends_at=slot.end, resources=single(slot))
+
+
+async def take(
+    conn: Connection,
+    practice: Practice,
+    parts: list[Occupied],
+    *,
+    now: datetime,
+    hold_id: UUID | None = None,
+    appointment_id: UUID | None = None,
+) -> None:
+    """Insert the claims for these parts of resources' time, on the lowest lanes that are free there.
+
+    The caller holds the locks of the days. Lanes do not end at the capacity here: the engine sees to it that what we
+    give stays within, and what a practice double-booked in its PIMS is taken as it stands.
+    """
+    if not parts:
+        return
+    start, end = min(part.start for part in parts), max(part.end for part in parts)
+    already = await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None)
+    claims: list[Claim] = []
+    for part in parts:
+        resource_id = UUID(part.resource)
+        there = [span for span in [*already, *claims] if span.resource_id == resource_id]
+        claims += free_lanes(resource_id, part.start, part.end, there)
+    await claims_db.insert_claims(conn, practice.practice_id, claims, hold_id=hold_id, appointment_id=appointment_id)
+
+
+def free_lanes(resource_id: UUID, start: datetime, end: datetime, taken: list[Claim]) -> list[Claim]:
+    """Cover a span with free lanes, changing lane only where the one in use ends to be free.
+
+    On a resource for two visits at once, one visit may end in lane 1 while another begins in lane 2: a third that
+    fits by number then finds no single lane free throughout, but always a free one at each moment.
+    """
+    claims = []
+    while start < end:
+        lane, until = 1, start
+        while until == start:
+            ahead = [span for span in taken if span.lane == lane and span.ends_at > start and span.starts_at < end]
+            until = min((max(span.starts_at, start) for span in ahead), default=end)
+            lane += until == start
+        claims.append(Claim(resource_id=resource_id, lane=lane, starts_at=start, ends_at=until))
+        start = until
+    return claims

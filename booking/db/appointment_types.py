@@ -1,0 +1,143 @@
+"""Appointment types: what can be booked, by whom, how long it takes and what it needs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import Grid
+from booking.db.pool import Connection, many, one
+
+Mode = Literal["instant", "callback"]
+Audience = Literal["everyone", "existing", "new"]
+
+
+class RoleNeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """So many resources that have a role."""
+
+    role: str
+    count: int = 1
+
+
+class TypeStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a visit and the roles it needs."""
+
+    duration: timedelta
+    needs: tuple[RoleNeed, ...]
+
+
+class AppointmentType(Struct, frozen=True, kw_only=True):
+    """What can be booked. `mode` callback: the practice calls back, no times are shown."""
+
+    appointment_type_id: UUID
+    pims_id: str | None
+    pims_name: str
+    name: str
+    description: str
+    category: str
+    species: list[str]
+    steps: tuple[TypeStep, ...]
+    grid: Grid
+    buffer_before: timedelta
+    buffer_after: timedelta
+    bookable_online: bool
+    mode: Mode
+    who_may_book: Audience
+    notice: timedelta
+    horizon: timedelta
+    max_per_day: int | None
+
+    @property
+    def length(self) -> timedelta:
+        """What the client sees as the visit's length."""
+        return sum((step.duration for step in self.steps), timedelta())
+
+
+COLUMNS = """appointment_type_id, pims_id, pims_name, name, description, category, species, steps, grid, buffer_before,
+  buffer_after, bookable_online, mode, who_may_book, notice, horizon, max_per_day"""
+
+APPOINTMENT_TYPES = f"""
+SELECT {COLUMNS} FROM appointment_type WHERE practice_id = $1 AND active ORDER BY position, name, appointment_type_id
+"""
+
+
+async def appointment_types(conn: Connection, practice_id: UUID) -> list[AppointmentType]:
+    """Return the practice's types in the order in which the practice shows them."""
+    return many(await conn.fetch(APPOINTMENT_TYPES, practice_id), AppointmentType)
+
+
+APPOINTMENT_TYPE = f"SELECT {COLUMNS} FROM appointment_type WHERE practice_id = $1 AND appointment_type_id = $2"
+
+
+async def any_appointment_type(
+    conn: Connection, practice_id: UUID, appointment_type_id: UUID
+) -> AppointmentType | None:
+    """Find one type, retired or not."""
+    return one(await conn.fetchrow(APPOINTMENT_TYPE, practice_id, appointment_type_id), AppointmentType)
+
+
+LOCK_APPOINTMENT_TYPE = f"{APPOINTMENT_TYPE} AND active FOR UPDATE"
+
+
+async def lock_appointment_type(
+    conn: Connection, practice_id: UUID, appointment_type_id: UUID
+) -> AppointmentType | None:
+    """Find one type that is to be changed in this transaction."""
+    return one(await conn.fetchrow(LOCK_APPOINTMENT_TYPE, practice_id, appointment_type_id), AppointmentType)
+
+
+SET_APPOINTMENT_TYPE = """
+UPDATE appointment_type SET name = $3, description = $4, category = $5, position = $6, species = $7, steps = $8,
+  grid = $9, buffer_before = $10, buffer_after = $11, bookable_online = $12, mode = $13, who_may_book = $14,
+  notice = $15, horizon = $16, max_per_day = $17
+WHERE practice_id = $1 AND pims_id = $2
+"""
+
+
+async def configure_appointment_type(
+    conn: Connection, practice_id: UUID, chosen: AppointmentType, *, position: int
+) -> None:
+    """Set all that is the practice's choice with us of the type that the PIMS calls `chosen.pims_id`."""
+    await conn.execute(
+        SET_APPOINTMENT_TYPE,
+        practice_id,
+        chosen.pims_id,
+        chosen.name,
+        chosen.description,
+        chosen.category,
+        position,
+        chosen.species,
+        chosen.steps,
+        chosen.grid,
+        chosen.buffer_before,
+        chosen.buffer_after,
+        chosen.bookable_online,
+        chosen.mode,
+        chosen.who_may_book,
+        chosen.notice,
+        chosen.horizon,
+        chosen.max_per_day,
+    )
+
+
+CHANGE_APPOINTMENT_TYPE = """
+UPDATE appointment_type SET name = $3, bookable_online = $4, steps = $5, who_may_book = $6, notice = $7
+WHERE practice_id = $1 AND appointment_type_id = $2
+"""
+
+
+async def change_appointment_type(conn: Connection, practice_id: UUID, changed: AppointmentType) -> None:
+    """Save what staff changed of a type: name, bookable online, steps, who may book, notice."""
+    await conn.execute(
+        CHANGE_APPOINTMENT_TYPE,
+        practice_id,
+        changed.appointment_type_id,
+        changed.name,
+        changed.bookable_online,
+        changed.steps,
+        changed.who_may_book,
+        changed.notice,
+    )

@@ -1,0 +1,186 @@
+"""Appointments, and the requests that may become one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import Assignment
+from booking.db.pool import Connection, many, one
+
+Status = Literal["booked", "confirmed", "arrived", "fulfilled", "cancelled", "no_show"]
+Source = Literal["online", "pims", "staff"]
+
+
+class Appointment(Struct, frozen=True, kw_only=True):
+    """An agreed meeting that was booked with us. `resources`: role → resource ids."""
+
+    appointment_id: UUID
+    reference: str
+    status: Status
+    appointment_type_id: UUID
+    client_id: UUID
+    patient_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    resources: Assignment
+    new_client: bool
+    reason: str
+    description: str
+    calendar_sequence: int
+    created_at: datetime
+    pims_id: str | None = None
+
+
+COLUMNS = """appointment_id, reference, status, appointment_type_id, client_id, patient_id, starts_at, ends_at,
+  resources, new_client, reason, description, calendar_sequence, created_at, pims_id"""
+
+INSERT_APPOINTMENT = """
+INSERT INTO appointment (practice_id, appointment_id, reference, manage_token_hash, source, appointment_type_id,
+  client_id, patient_id, starts_at, ends_at, resources, new_client, reason, description, created_at)
+VALUES ($1, $2, $3, $4, 'online', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+
+
+async def insert_appointment(
+    conn: Connection, practice_id: UUID, appointment: Appointment, manage_token_hash: bytes
+) -> None:
+    """Add an appointment booked online."""
+    await conn.execute(
+        INSERT_APPOINTMENT,
+        practice_id,
+        appointment.appointment_id,
+        appointment.reference,
+        manage_token_hash,
+        appointment.appointment_type_id,
+        appointment.client_id,
+        appointment.patient_id,
+        appointment.starts_at,
+        appointment.ends_at,
+        appointment.resources,
+        appointment.new_client,
+        appointment.reason,
+        appointment.description,
+        appointment.created_at,
+    )
+
+
+APPOINTMENT = f"SELECT {COLUMNS} FROM appointment WHERE practice_id = $1 AND appointment_id = $2 AND source = 'online'"
+
+
+async def appointment_by_id(conn: Connection, practice_id: UUID, appointment_id: UUID) -> Appointment | None:
+    """Find an appointment that was booked with us."""
+    return one(await conn.fetchrow(APPOINTMENT, practice_id, appointment_id), Appointment)
+
+
+APPOINTMENT_BY_TOKEN = f"SELECT {COLUMNS} FROM appointment WHERE practice_id = $1 AND manage_token_hash = $2"
+
+
+async def appointment_by_token(conn: Connection, practice_id: UUID, manage_token_hash: bytes) -> Appointment | None:
+    """Find the appointment of whoever has its manage link."""
+    return one(await conn.fetchrow(APPOINTMENT_BY_TOKEN, practice_id, manage_token_hash), Appointment)
+
+
+class ScheduleEntry(Struct, frozen=True, kw_only=True):
+    """A line of the console's schedule: an appointment, the resources it takes, and where its write-back stands."""
+
+    appointment_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    status: Status
+    source: Source
+    resource_ids: list[UUID]
+    appointment_type: str | None
+    client: str | None
+    patient: str | None
+    species: str | None
+    reference: str | None
+    new_client: bool
+    description: str
+    created_at: datetime
+    write_back: Literal["queued", "sending", "written", "unknown", "needs_attention", "superseded"] | None
+    write_back_reason: str | None
+    written_at: datetime | None
+    due_at: datetime | None
+
+
+SCHEDULE = """
+SELECT a.appointment_id, a.starts_at, a.ends_at, a.status, a.source, a.reference, a.new_client, a.description,
+  a.created_at, coalesce(nullif(t.name, ''), t.pims_name) AS appointment_type,
+  c.given_name || ' ' || c.family_name AS client, p.name AS patient, p.species,
+  w.state AS write_back, w.reason AS write_back_reason, w.written_at, w.due_at,
+  coalesce((SELECT array_agg(DISTINCT k.resource_id) FROM claim k
+            WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id), '{}') AS resource_ids
+FROM appointment a
+LEFT JOIN appointment_type t
+  ON t.practice_id = a.practice_id AND t.appointment_type_id = a.appointment_type_id
+LEFT JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_id
+LEFT JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
+LEFT JOIN LATERAL (
+  SELECT state, reason, written_at, due_at FROM write_back
+  WHERE practice_id = a.practice_id AND appointment_id = a.appointment_id
+  ORDER BY (state = 'written'), (kind = 'appointment') DESC, position LIMIT 1
+) w ON true
+WHERE a.practice_id = $1 AND a.starts_at < $3 AND a.ends_at > $2
+ORDER BY a.starts_at, a.appointment_id LIMIT 1000
+"""
+
+
+async def schedule_between(conn: Connection, practice_id: UUID, start: datetime, end: datetime) -> list[ScheduleEntry]:
+    """Return what stands on the schedule between two instants, with the write-back that is furthest behind."""
+    return many(await conn.fetch(SCHEDULE, practice_id, start, end), ScheduleEntry)
+
+
+class AppointmentRequest(Struct, frozen=True, kw_only=True):
+    """An appointment asked for, not agreed."""
+
+    appointment_request_id: UUID
+    appointment_type_id: UUID | None
+    contact_kind: Literal["phone", "email"]
+    contact_value: str
+    name: str
+    patient_name: str
+    species: str
+    preferred_times: str
+    message: str
+    created_at: datetime
+
+
+INSERT_REQUEST = """
+INSERT INTO appointment_request (practice_id, appointment_request_id, appointment_type_id, contact_kind, contact_value,
+  name, patient_name, species, preferred_times, message, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+
+async def insert_request(conn: Connection, practice_id: UUID, request: AppointmentRequest) -> None:
+    """Add a request for an appointment."""
+    await conn.execute(
+        INSERT_REQUEST,
+        practice_id,
+        request.appointment_request_id,
+        request.appointment_type_id,
+        request.contact_kind,
+        request.contact_value,
+        request.name,
+        request.patient_name,
+        request.species,
+        request.preferred_times,
+        request.message,
+        request.created_at,
+    )
+
+
+OPEN_REQUESTS = """
+SELECT appointment_request_id, appointment_type_id, contact_kind, contact_value, name, patient_name, species,
+  preferred_times, message, created_at
+FROM appointment_request WHERE practice_id = $1 AND status = 'open' ORDER BY created_at DESC LIMIT 200
+"""
+
+
+async def open_requests(conn: Connection, practice_id: UUID) -> list[AppointmentRequest]:
+    """Return the requests that staff have not dealt with, newest first."""
+    return many(await conn.fetch(OPEN_REQUESTS, practice_id), AppointmentRequest)

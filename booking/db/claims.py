@@ -1,0 +1,56 @@
+"""Claims and the locks before them: which resource lane is taken, by which hold or appointment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from booking.db.pool import Connection
+
+LOCK_DAY = "SELECT pg_advisory_xact_lock(hashtextextended('claim/' || $1::text || '/' || $2::text, 0))"
+
+
+async def lock_days(conn: Connection, practice_id: UUID, days: Iterable[date]) -> None:
+    """Take the locks of a practice's local days until the transaction ends, in the order that everybody takes them.
+
+    The exclusion constraint alone would keep claims apart, but inserters that meet in it can deadlock; whoever
+    waits here instead waits in line.
+    """
+    for day in sorted(set(days)):
+        await conn.execute(LOCK_DAY, practice_id, day)
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A lane of a resource for a span."""
+
+    resource_id: UUID
+    lane: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+INSERT_CLAIM = """
+INSERT INTO claim (practice_id, resource_id, lane, during, hold_id, appointment_id)
+VALUES ($1, $2, $3, tstzrange($4, $5), $6, $7)
+"""
+
+
+async def insert_claims(
+    conn: Connection, practice_id: UUID, claims: list[Claim], *, hold_id: UUID | None, appointment_id: UUID | None
+) -> None:
+    """Take lanes for a hold or an appointment. The constraint `claim_never_overlaps` refuses a lane that is taken."""
+    await conn.executemany(
+        INSERT_CLAIM,
+        [(practice_id, c.resource_id, c.lane, c.starts_at, c.ends_at, hold_id, appointment_id) for c in claims],
+    )
+
+
+DELETE_APPOINTMENT_CLAIMS = "DELETE FROM claim WHERE practice_id = $1 AND appointment_id = $2"
+
+
+async def free_appointment(conn: Connection, practice_id: UUID, appointment_id: UUID) -> None:
+    """Give back everything an appointment claims."""
+    await conn.execute(DELETE_APPOINTMENT_CLAIMS, practice_id, appointment_id)

@@ -1,0 +1,103 @@
+"""Connections: one practice's set-up of one PIMS adapter, and how far our mirror of the PIMS has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from booking.db.pool import Connection as Conn
+from booking.db.pool import many, one
+
+Status = Literal["requested", "activating", "ready_for_setup", "importing", "live", "paused"]
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """A set-up adapter. `as_of`: our mirror shows the PIMS at that instant; `failure`: why it got no newer."""
+
+    practice_id: UUID
+    connection_id: UUID
+    adapter: str
+    settings: dict[str, str]
+    status: Status
+    cursor: str | None
+    as_of: datetime | None
+    failing_since: datetime | None
+    failure: str | None
+
+
+COLUMNS = "practice_id, connection_id, adapter, settings, status, cursor, as_of, failing_since, failure"
+
+# Across practices: a worker serves them all.
+ALL_CONNECTIONS = f"""
+SELECT {COLUMNS} FROM connection WHERE status IN ('importing', 'live') ORDER BY practice_id LIMIT 10000
+"""
+
+
+async def working_connections(conn: Conn) -> list[Connection]:
+    """Return every connection that is to be kept in step."""
+    return many(await conn.fetch(ALL_CONNECTIONS), Connection)
+
+
+CONNECTION = f"SELECT {COLUMNS} FROM connection WHERE practice_id = $1 ORDER BY connection_id LIMIT 1"
+
+
+async def connection_of(conn: Conn, practice_id: UUID) -> Connection | None:
+    """Return the practice's connection, if it has one."""
+    return one(await conn.fetchrow(CONNECTION, practice_id), Connection)
+
+
+LOCK_CURSOR = """
+SELECT cursor FROM connection WHERE practice_id = $1 AND connection_id = $2 FOR UPDATE
+"""
+
+
+async def lock_cursor(conn: Conn, practice_id: UUID, connection_id: UUID) -> str | None:
+    """Keep other workers from applying a page to the same mirror; where it has come to."""
+    row = await conn.fetchrow(LOCK_CURSOR, practice_id, connection_id)
+    return None if row is None else row["cursor"]
+
+
+PUT_CONNECTION = """
+INSERT INTO connection (practice_id, connection_id, adapter, settings, status) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (practice_id, connection_id)
+DO UPDATE SET adapter = excluded.adapter, settings = excluded.settings, status = excluded.status
+"""
+
+
+async def put_connection(conn: Conn, connection: Connection) -> None:
+    """Add a connection or change its settings; how far it has come stays."""
+    await conn.execute(
+        PUT_CONNECTION,
+        connection.practice_id,
+        connection.connection_id,
+        connection.adapter,
+        connection.settings,
+        connection.status,
+    )
+
+
+ADVANCE = """
+UPDATE connection SET cursor = $3, as_of = coalesce($4, as_of), failing_since = NULL, failure = NULL
+WHERE practice_id = $1 AND connection_id = $2
+"""
+
+
+async def advance(
+    conn: Conn, practice_id: UUID, connection_id: UUID, cursor: str | None, as_of: datetime | None
+) -> None:
+    """Move the cursor; `as_of` only where the mirror now shows all up to it."""
+    await conn.execute(ADVANCE, practice_id, connection_id, cursor, as_of)
+
+
+FAIL = """
+UPDATE connection SET failure = $3, failing_since = coalesce(failing_since, $4)
+WHERE practice_id = $1 AND connection_id = $2
+"""
+
+
+async def record_failure(conn: Conn, practice_id: UUID, connection_id: UUID, failure: str, now: datetime) -> None:
+    """Remember why the PIMS could not be read, and since when."""
+    await conn.execute(FAIL, practice_id, connection_id, failure, now)

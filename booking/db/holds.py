@@ -1,0 +1,107 @@
+"""Holds: slots kept for minutes for one client."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import Assignment
+from booking.db.pool import Connection, affected, one
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a client wants to book, apart from the time. `provider_id` None: anybody who can."""
+
+    appointment_type_id: UUID
+    species: str
+    new_client: bool
+    provider_id: UUID | None = None
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A slot kept until `expires_at`. `resources`: role → resource ids."""
+
+    hold_id: UUID
+    wish: Wish
+    starts_at: datetime
+    ends_at: datetime
+    resources: Assignment
+    expires_at: datetime
+    extended: bool
+
+
+INSERT_HOLD = """
+INSERT INTO hold (practice_id, hold_id, secret_hash, appointment_type_id, wish, starts_at, ends_at, resources,
+  expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+
+async def insert_hold(conn: Connection, practice_id: UUID, hold: Hold, secret_hash: bytes) -> None:
+    """Add a hold; its claims name it."""
+    await conn.execute(
+        INSERT_HOLD,
+        practice_id,
+        hold.hold_id,
+        secret_hash,
+        hold.wish.appointment_type_id,
+        hold.wish,
+        hold.starts_at,
+        hold.ends_at,
+        hold.resources,
+        hold.expires_at,
+    )
+
+
+HOLD = """
+SELECT hold_id, wish, starts_at, ends_at, resources, expires_at, extended
+FROM hold WHERE practice_id = $1 AND hold_id = $2 AND secret_hash = $3
+"""
+
+
+async def hold_by_secret(conn: Connection, practice_id: UUID, hold_id: UUID, secret_hash: bytes) -> Hold | None:
+    """Find a hold, expired or not, for whoever has its secret."""
+    return one(await conn.fetchrow(HOLD, practice_id, hold_id, secret_hash), Hold)
+
+
+EXTEND_HOLD = """
+UPDATE hold SET expires_at = $4 + $5, extended = true
+WHERE practice_id = $1 AND hold_id = $2 AND secret_hash = $3 AND NOT extended AND expires_at > $4
+"""
+
+
+async def extend_hold(
+    conn: Connection, practice_id: UUID, hold_id: UUID, secret_hash: bytes, now: datetime, longer: timedelta
+) -> bool:
+    """Keep a live hold for longer; it can be done once."""
+    return affected(await conn.execute(EXTEND_HOLD, practice_id, hold_id, secret_hash, now, longer)) == 1
+
+
+DELETE_HOLD = "DELETE FROM hold WHERE practice_id = $1 AND hold_id = $2 AND secret_hash = $3"
+
+
+async def delete_hold(conn: Connection, practice_id: UUID, hold_id: UUID, secret_hash: bytes) -> bool:
+    """Let go of a hold and, by cascade, of its claims."""
+    return affected(await conn.execute(DELETE_HOLD, practice_id, hold_id, secret_hash)) == 1
+
+
+END_HOLD = "DELETE FROM hold WHERE practice_id = $1 AND hold_id = $2"
+
+
+async def end_hold(conn: Connection, practice_id: UUID, hold_id: UUID) -> None:
+    """End the hold that a claim of the same client replaces."""
+    await conn.execute(END_HOLD, practice_id, hold_id)
+
+
+END_EXPIRED_HOLDS = """
+DELETE FROM hold USING claim
+WHERE hold.practice_id = $1 AND hold.expires_at <= $4
+  AND claim.practice_id = hold.practice_id AND claim.hold_id = hold.hold_id AND claim.during && tstzrange($2, $3)
+"""
+
+
+async def end_expired_holds(conn: Connection, practice_id: UUID, start: datetime, end: datetime, now: datetime) -> None:
+    """Delete the expired holds that still claim something between two instants, so that the time can be claimed."""
+    await conn.execute(END_EXPIRED_HOLDS, practice_id, start, end, now)

@@ -1,0 +1,130 @@
+"""The practice: the tenant, its profile, and the version of its schedule."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import Recurring
+from booking.db.pool import Connection, many, one
+
+WhoMayBook = Literal["everyone", "existing_clients"]
+
+
+class Practice(Struct, frozen=True, kw_only=True):
+    """A veterinary business at one location. `region` is the one a phone number without a country is read in."""
+
+    practice_id: UUID
+    slug: str
+    name: str
+    timezone: str
+    region: str
+    phone: str
+    emergency_text: str
+    address: str
+    languages: list[str]
+    allowed_origins: list[str]
+    who_may_book: WhoMayBook
+    hours: tuple[Recurring, ...]
+    hold_for: timedelta
+    freshness_limit: timedelta
+    stale_notice: timedelta
+
+
+COLUMNS = """practice_id, slug, name, timezone, region, phone, emergency_text, address, languages, allowed_origins,
+  who_may_book, hours, hold_for, freshness_limit, stale_notice"""
+
+# Slugs are how a practice is found: the one way in without a practice_id.
+PRACTICE_BY_SLUG = f"SELECT {COLUMNS} FROM practice WHERE slug = $1"
+
+
+async def practice_by_slug(conn: Connection, slug: str) -> Practice | None:
+    """Find a practice by the name in its addresses."""
+    return one(await conn.fetchrow(PRACTICE_BY_SLUG, slug), Practice)
+
+
+PRACTICE = f"SELECT {COLUMNS} FROM practice WHERE practice_id = $1"
+
+
+async def practice_by_id(conn: Connection, practice_id: UUID) -> Practice | None:
+    """Find a practice by its id."""
+    return one(await conn.fetchrow(PRACTICE, practice_id), Practice)
+
+
+INSERT_PRACTICE = """
+INSERT INTO practice (practice_id, slug, name, timezone, region, phone, emergency_text, address, languages,
+  allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+
+
+async def insert_practice(conn: Connection, practice: Practice) -> None:
+    """Add a practice."""
+    await conn.execute(
+        INSERT_PRACTICE,
+        practice.practice_id,
+        practice.slug,
+        practice.name,
+        practice.timezone,
+        practice.region,
+        practice.phone,
+        practice.emergency_text,
+        practice.address,
+        practice.languages,
+        practice.allowed_origins,
+        practice.who_may_book,
+        practice.hours,
+        practice.hold_for,
+        practice.freshness_limit,
+        practice.stale_notice,
+    )
+
+
+SET_ALLOWED_ORIGINS = "UPDATE practice SET allowed_origins = $2 WHERE practice_id = $1"
+
+
+async def set_allowed_origins(conn: Connection, practice_id: UUID, origins: list[str]) -> None:
+    """Set the origins whose pages may show the booking frame."""
+    await conn.execute(SET_ALLOWED_ORIGINS, practice_id, origins)
+
+
+SET_WHO_MAY_BOOK = "UPDATE practice SET who_may_book = $2 WHERE practice_id = $1"
+
+
+async def set_who_may_book(conn: Connection, practice_id: UUID, who: WhoMayBook) -> None:
+    """Set whether strangers may book or only ask."""
+    await conn.execute(SET_WHO_MAY_BOOK, practice_id, who)
+
+
+SET_HOURS = "UPDATE practice SET timezone = $2, hours = $3 WHERE practice_id = $1"
+
+
+async def set_hours(conn: Connection, practice_id: UUID, timezone: str, hours: object) -> None:
+    """Set the practice's zone and opening hours (a list of Recurring)."""
+    await conn.execute(SET_HOURS, practice_id, timezone, hours)
+
+
+RAISE_SCHEDULE_VERSION = "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1"
+
+
+async def raise_schedule_version(conn: Connection, practice_id: UUID) -> None:
+    """Say that offers made before now may be out of date."""
+    await conn.execute(RAISE_SCHEDULE_VERSION, practice_id)
+
+
+class Closure(Struct, frozen=True, kw_only=True):
+    """Local dates, both included, on which the practice is closed."""
+
+    first: date
+    last: date
+
+
+CLOSURES = "SELECT first, last FROM closure WHERE practice_id = $1 AND last >= $2 AND first <= $3 ORDER BY first"
+
+
+async def closures(conn: Connection, practice_id: UUID, first: date, last: date) -> list[Closure]:
+    """Return the closures that touch the local dates from first to last."""
+    return many(await conn.fetch(CLOSURES, practice_id, first, last), Closure)

@@ -1,0 +1,130 @@
+"""What a slot problem is made of: resources, their closed and taken time, rules, and what was counted already."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import Override, Recurring
+from booking.db.claims import Claim
+from booking.db.pool import Connection, many
+
+
+class Resource(Struct, frozen=True, kw_only=True):
+    """Anything whose time is used, and the roles it can serve."""
+
+    resource_id: UUID
+    name: str
+    kind: Literal["provider", "technician", "room", "equipment"]
+    roles: list[str]
+    person: str | None
+    capacity: int
+    hours: tuple[Recurring, ...] | None
+    overrides: tuple[Override, ...]
+
+
+RESOURCES = """
+SELECT resource_id, name, kind, roles, person, capacity, hours, overrides
+FROM resource WHERE practice_id = $1 AND active ORDER BY kind, name, resource_id
+"""
+
+
+async def resources(conn: Connection, practice_id: UUID) -> list[Resource]:
+    """Return the practice's active resources, in a stable order."""
+    return many(await conn.fetch(RESOURCES, practice_id), Resource)
+
+
+class BlockOff(Struct, frozen=True, kw_only=True):
+    """Time of one resource closed by the practice."""
+
+    resource_id: UUID
+    time: Recurring
+    reason: str
+
+
+BLOCK_OFFS = 'SELECT resource_id, "time", reason FROM block_off WHERE practice_id = $1 ORDER BY block_off_id'
+
+
+async def block_offs(conn: Connection, practice_id: UUID) -> list[BlockOff]:
+    """Return the practice's block-offs."""
+    return many(await conn.fetch(BLOCK_OFFS, practice_id), BlockOff)
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """When which appointment types may use which resources."""
+
+    name: str
+    effect: Literal["deny", "reserve"]
+    when: tuple[Recurring, ...]
+    appointment_types: list[UUID] | None
+    resources: list[UUID] | None
+    release: timedelta | None
+
+
+RULES = """
+SELECT name, effect, "when", appointment_types, resources, release FROM rule WHERE practice_id = $1 ORDER BY rule_id
+"""
+
+
+async def rules(conn: Connection, practice_id: UUID) -> list[Rule]:
+    """Return the practice's rules."""
+    return many(await conn.fetch(RULES, practice_id), Rule)
+
+
+TAKEN = """
+SELECT c.resource_id, c.lane, lower(c.during) AS starts_at, upper(c.during) AS ends_at
+FROM claim c LEFT JOIN hold h ON h.practice_id = c.practice_id AND h.hold_id = c.hold_id
+WHERE c.practice_id = $1 AND c.during && tstzrange($2, $3) AND (c.hold_id IS NULL OR h.expires_at > $4)
+  AND c.hold_id IS DISTINCT FROM $5
+ORDER BY lower(c.during), c.resource_id, c.lane
+"""
+
+
+async def taken(
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own_hold: UUID | None
+) -> list[Claim]:
+    """Return what is taken between two instants; an expired hold takes nothing, nor does the asker's own hold."""
+    return many(await conn.fetch(TAKEN, practice_id, start, end, now, own_hold), Claim)
+
+
+class BookedOn(Struct, frozen=True, kw_only=True):
+    """How many of a type stand on a local day."""
+
+    day: date
+    appointments: int
+
+
+BOOKED_ON = """
+SELECT day, sum(n)::integer AS appointments FROM (
+  SELECT (starts_at AT TIME ZONE $5)::date AS day, count(*) AS n FROM appointment
+  WHERE practice_id = $1 AND appointment_type_id = $2 AND starts_at >= $3 AND starts_at < $4
+    AND status NOT IN ('cancelled', 'no_show')
+  GROUP BY 1
+  UNION ALL
+  SELECT (starts_at AT TIME ZONE $5)::date, count(*) FROM hold
+  WHERE practice_id = $1 AND appointment_type_id = $2 AND starts_at >= $3 AND starts_at < $4 AND expires_at > $6
+    AND hold_id IS DISTINCT FROM $7
+  GROUP BY 1
+) counted GROUP BY day
+"""
+
+
+async def booked_on(
+    conn: Connection,
+    practice_id: UUID,
+    appointment_type_id: UUID,
+    start: datetime,
+    end: datetime,
+    *,
+    timezone: str,
+    now: datetime,
+    own_hold: UUID | None,
+) -> list[BookedOn]:
+    """Count a type's appointments and live holds, but the asker's own, per local day between two instants."""
+    return many(
+        await conn.fetch(BOOKED_ON, practice_id, appointment_type_id, start, end, timezone, now, own_hold),
+        BookedOn,
+    )

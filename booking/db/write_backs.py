@@ -1,0 +1,154 @@
+"""The outbox towards the PIMS: what is to be written, what became of it, and who is at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from booking.db.pool import Connection, affected, one
+from pims_adapters.contract import Kind
+
+State = Literal["queued", "sending", "written", "unknown", "needs_attention", "superseded"]
+
+
+class WriteBack(Struct, frozen=True, kw_only=True):
+    """One record to be created in the PIMS. `was` is the state in which it was found when it was leased."""
+
+    practice_id: UUID
+    write_back_id: UUID
+    appointment_id: UUID
+    kind: Kind
+    subject_id: UUID
+    key: str
+    attempts: int
+    lease: UUID
+    queued_at: datetime
+    was: State
+
+
+INSERT_WRITE_BACK = """
+INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+"""
+
+
+async def queue_write_back(
+    conn: Connection,
+    practice_id: UUID,
+    write_back_id: UUID,
+    *,
+    appointment_id: UUID,
+    kind: Kind,
+    subject_id: UUID,
+    key: str,
+    now: datetime,
+) -> None:
+    """Queue one record; the worker is woken when the transaction commits."""
+    await conn.execute(INSERT_WRITE_BACK, practice_id, write_back_id, appointment_id, kind, subject_id, key, now)
+
+
+# Due: queued or unresolved and its time has come, or left behind by a worker whose lease has run out.
+DUE = """(w.state IN ('queued', 'unknown') AND w.due_at <= $1 OR w.state = 'sending' AND w.leased_until <= $1)"""
+
+# Across practices: a worker serves them all.
+PRACTICES_WITH_WORK = f"SELECT DISTINCT w.practice_id FROM write_back w WHERE {DUE} LIMIT 1000"
+
+
+async def practices_with_work(conn: Connection, now: datetime) -> list[UUID]:
+    """Return the practices that have something due."""
+    return [row["practice_id"] for row in await conn.fetch(PRACTICES_WITH_WORK, now)]
+
+
+# The connection's row is locked, not the outbox's: it makes one worker at a time choose within a practice.
+# A booking's records go in order: none leaves before those queued before it stand in the PIMS.
+LEASE_NEXT = f"""
+WITH line AS (
+  SELECT practice_id FROM connection WHERE practice_id = $2 AND status = 'live' FOR UPDATE SKIP LOCKED
+), next AS (
+  SELECT w.practice_id, w.write_back_id, w.state AS was
+  FROM line JOIN write_back w USING (practice_id)
+  WHERE {DUE}
+    AND NOT EXISTS (SELECT FROM write_back busy
+      WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1)
+    AND NOT EXISTS (SELECT FROM write_back before
+      WHERE before.practice_id = $2 AND before.appointment_id = w.appointment_id
+        AND before.position < w.position AND before.state <> 'written')
+  ORDER BY w.position LIMIT 1
+)
+UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1
+FROM next WHERE w.practice_id = $2 AND w.write_back_id = next.write_back_id
+RETURNING w.practice_id, w.write_back_id, w.appointment_id, w.kind, w.subject_id, w.key, w.attempts, w.lease,
+  w.queued_at, next.was
+"""
+
+
+async def lease_next(
+    conn: Connection, practice_id: UUID, *, now: datetime, lease: UUID, until: datetime
+) -> WriteBack | None:
+    """Take the practice's next due record for this worker alone, until the lease runs out."""
+    return one(await conn.fetchrow(LEASE_NEXT, now, practice_id, lease, until), WriteBack)
+
+
+SETTLE = """
+UPDATE write_back SET state = $4, reason = $5, due_at = $6, leased_until = NULL,
+  written_at = CASE WHEN $4 = 'written' THEN $7::timestamptz END
+WHERE practice_id = $1 AND write_back_id = $2 AND lease = $3 AND state = 'sending'
+"""
+
+
+async def settle(
+    conn: Connection, leased: WriteBack, state: State, *, reason: str | None, due_at: datetime, now: datetime
+) -> bool:
+    """Say what became of a leased record. False: the lease was lost to another worker, whose word counts."""
+    return (
+        affected(
+            await conn.execute(
+                SETTLE, leased.practice_id, leased.write_back_id, leased.lease, state, reason, due_at, now
+            )
+        )
+        == 1
+    )
+
+
+SET_PIMS_ID = {
+    "client": "UPDATE client SET pims_id = $3 WHERE practice_id = $1 AND client_id = $2",
+    "patient": "UPDATE patient SET pims_id = $3 WHERE practice_id = $1 AND patient_id = $2",
+    "appointment": "UPDATE appointment SET pims_id = $3 WHERE practice_id = $1 AND appointment_id = $2",
+}
+
+
+async def set_pims_id(conn: Connection, practice_id: UUID, kind: Kind, subject_id: UUID, pims_id: str) -> None:
+    """Remember under which identifier the PIMS keeps a record of ours."""
+    await conn.execute(SET_PIMS_ID[kind], practice_id, subject_id, pims_id)
+
+
+SUBJECT_OF_KEY = "SELECT subject_id FROM write_back WHERE practice_id = $1 AND kind = $2 AND key = $3"
+
+
+async def subject_of_key(conn: Connection, practice_id: UUID, kind: Kind, key: str) -> UUID | None:
+    """Find the record of ours that was sent under a key, to recognize it when the PIMS shows it to us."""
+    row = await conn.fetchrow(SUBJECT_OF_KEY, practice_id, kind, key)
+    return None if row is None else row["subject_id"]
+
+
+UNWRITTEN = """
+SELECT state FROM write_back
+WHERE practice_id = $1 AND subject_id = $2 AND state <> 'written' ORDER BY position LIMIT 1
+"""
+
+
+async def state_of_unwritten(conn: Connection, practice_id: UUID, subject_id: UUID) -> State | None:
+    """Return where the write-back of a record stands that the PIMS does not have yet."""
+    row = await conn.fetchrow(UNWRITTEN, practice_id, subject_id)
+    return None if row is None else row["state"]
+
+
+NOTIFY = "SELECT pg_notify('vetslot_work', $1)"
+
+
+async def wake_workers(conn: Connection, what: str) -> None:
+    """Wake the workers when this transaction commits."""
+    await conn.execute(NOTIFY, what)

@@ -1,0 +1,68 @@
+"""Hold: keep a time for one client while they say who they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+
+from booking.claims import NotFree, claim
+from booking.db import holds as holds_db
+from booking.db.holds import Hold, Wish
+from booking.db.pool import Pool
+from booking.db.practices import Practice
+from booking.offers import OfferedSlot, alternatives, wished_type
+from booking.tokens import digest, new_secret
+
+
+class Held(Struct, frozen=True, kw_only=True, tag="held"):
+    """The time is kept for whoever has the secret."""
+
+    hold: Hold
+    secret: str
+
+
+class SlotTaken(Struct, frozen=True, kw_only=True, tag="slot_taken"):
+    """Somebody was faster. The nearest times that are still free."""
+
+    alternatives: list[OfferedSlot]
+
+
+async def hold(pool: Pool, practice: Practice, wish: Wish, start: datetime, *, now: datetime) -> Held | SlotTaken:
+    """Keep a time for the practice's holding time. Raises `NotBookableOnline`."""
+    hold_id, secret = uuid4(), new_secret()
+    async with pool.acquire() as conn, conn.transaction():
+        appointment_type = await wished_type(conn, practice, wish)
+        claimed = await claim(conn, practice, appointment_type, wish, start, now=now, hold_id=hold_id)
+        if not isinstance(claimed, NotFree):
+            held = Hold(
+                hold_id=hold_id,
+                wish=wish,
+                starts_at=claimed.starts_at,
+                ends_at=claimed.ends_at,
+                resources=claimed.resources,
+                expires_at=now + practice.hold_for,
+                extended=False,
+            )
+            await holds_db.insert_hold(conn, practice.practice_id, held, digest(secret))
+            return Held(hold=held, secret=secret)
+    return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now))
+
+
+async def find_hold(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> Hold | None:
+    """Return a hold, expired or not, to whoever has its secret."""
+    async with pool.acquire() as conn:
+        return await holds_db.hold_by_secret(conn, practice.practice_id, hold_id, digest(secret))
+
+
+async def extend(pool: Pool, practice: Practice, hold_id: UUID, secret: str, *, now: datetime) -> bool:
+    """Keep a live hold for the practice's holding time from now; False where it was extended before or has ended."""
+    async with pool.acquire() as conn:
+        return await holds_db.extend_hold(conn, practice.practice_id, hold_id, digest(secret), now, practice.hold_for)
+
+
+async def release(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> bool:
+    """Let go of a hold: its time is free at once."""
+    async with pool.acquire() as conn:
+        return await holds_db.delete_hold(conn, practice.practice_id, hold_id, digest(secret))

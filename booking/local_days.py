@@ -1,0 +1,31 @@
+"""The practice's calendar: which local day an instant falls on, and when a local day starts and ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+def local_date(instant: datetime, timezone: str) -> date:
+    """Return the local date on which an instant falls."""
+    return instant.astimezone(ZoneInfo(timezone)).date()
+
+
+def day_start(day: date, timezone: str) -> datetime:
+    """Return the instant at which a local date begins."""
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Return the dates from first to last, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def days_touched(start: datetime, end: datetime, timezone: str) -> list[date]:
+    """Return the local dates on which any part of the span `[start, end)` lies."""
+    return days_between(local_date(start, timezone), local_date(end - timedelta(microseconds=1), timezone))
+
+
+def in_zone(instant: datetime, timezone: str) -> datetime:
+    """Return the same instant with the practice's wall-clock time."""
+    return instant.astimezone(ZoneInfo(timezone))

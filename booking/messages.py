@@ -1,0 +1,155 @@
+"""Messages: what clients are told by text or email, in which words, and the channels that carry it.
+
+They are queued in the transaction of what they speak of and sent by the worker.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+import msgspec
+from babel.dates import format_datetime
+from redis.asyncio import Redis
+
+from booking.contacts import Contact
+from booking.db.appointments import Appointment
+from booking.db.messages import Message
+from booking.db.practices import Practice
+from booking.local_days import in_zone
+
+SEND_TIMEOUT = timedelta(seconds=10)
+MAILBOX = "vetslot:mailbox"
+MAILBOX_KEEPS = 200
+
+
+class Undeliverable(Exception):
+    """The message cannot be sent, now or later: the reason is for staff to read."""
+
+
+class Undelivered(Exception):
+    """The message could not be sent now; it may be tried again."""
+
+
+class Channel(Protocol):
+    """A way to send messages."""
+
+    async def send(self, message: Message) -> None:
+        """Send one message. Raises `Undelivered` or `Undeliverable`."""
+
+
+def code_message(practice: Practice, contact: Contact, code: str, *, message_id: UUID) -> Message:
+    """Write the message with a code: the same words whether or not the contact is a client's."""
+    return Message(
+        practice_id=practice.practice_id,
+        message_id=message_id,
+        channel="text" if contact.kind == "phone" else "email",
+        purpose="code",
+        recipient=contact.value,
+        subject=f"Your code for {practice.name}",
+        body=(
+            f"{code} is your code to book with {practice.name}. It works for 10 minutes."
+            " If you did not ask for it, you can ignore this message."
+        ),
+    )
+
+
+def booked_message(
+    practice: Practice,
+    contact: Contact,
+    appointment: Appointment,
+    *,
+    patient_name: str,
+    type_name: str,
+    manage_url: str,
+    calendar: str,
+    message_id: UUID,
+) -> Message:
+    """Write the message that says that an appointment is booked."""
+    when = spoken_time(practice, appointment)
+    return Message(
+        practice_id=practice.practice_id,
+        message_id=message_id,
+        channel="text" if contact.kind == "phone" else "email",
+        purpose="booked",
+        recipient=contact.value,
+        subject=f"{patient_name} is booked: {when}",
+        body=(
+            f"{patient_name} is booked with {practice.name} for {type_name} on {when}."
+            f" Reference {appointment.reference}. Details: {manage_url}"
+            f" To change it, call {practice.phone}."
+        ),
+        attachment=calendar if contact.kind == "email" else None,
+    )
+
+
+def spoken_time(practice: Practice, appointment: Appointment) -> str:
+    """Return a time as people say it, in the practice's zone: `Tuesday, March 3, 10:15 AM`."""
+    return format_datetime(in_zone(appointment.starts_at, practice.timezone), "EEEE, MMMM d, h:mm a", locale="en")
+
+
+class MailboxChannel:
+    """The demo's channel: what would be sent is kept for `/dev/mailbox`, newest first."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def send(self, message: Message) -> None:
+        """Put the message into the mailbox."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.lpush(MAILBOX, msgspec.json.encode(message))
+        pipeline.ltrim(MAILBOX, 0, MAILBOX_KEEPS - 1)
+        await pipeline.execute()
+
+
+async def mailbox(redis: Redis) -> list[Message]:
+    """Return what the demo's channel has kept, newest first."""
+    kept = await redis.lrange(MAILBOX, 0, MAILBOX_KEEPS - 1)
+    return [msgspec.json.decode(one, type=Message) for one in kept]
+
+
+class SmtpChannel:
+    """Email by SMTP (`smtp://user:password@host:587`, `smtps://…` for TLS from the first byte). Sends no texts."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+
+    async def send(self, message: Message) -> None:
+        """Hand the message to the mail server."""
+        if message.channel == "text":
+            raise Undeliverable("Texts need a provider, and none is set up; only email is.")
+        email = EmailMessage()
+        email["From"], email["To"], email["Subject"] = self._sender, message.recipient, message.subject
+        email.set_content(message.body)
+        if message.attachment is not None:
+            email.add_attachment(
+                message.attachment.encode(), maintype="text", subtype="calendar", filename="visit.ics",
+                params={"method": "REQUEST", "charset": "utf-8"},
+            )  # fmt: skip
+        try:
+            await aiosmtplib.send(
+                email,
+                hostname=self._url.hostname,
+                port=self._url.port,
+                username=unquote(self._url.username) if self._url.username else None,
+                password=unquote(self._url.password) if self._url.password else None,
+                use_tls=self._url.scheme == "smtps",
+                timeout=SEND_TIMEOUT.total_seconds(),
+            )
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            raise Undeliverable("The mail server refuses the recipient's address.") from refused
+        except (aiosmtplib.SMTPException, OSError) as failure:
+            raise Undelivered(f"The mail server could not take it: {type(failure).__name__}.") from failure
+
+
+class NoChannel:
+    """Where neither a mailbox nor a mail server is set up."""
+
+    async def send(self, message: Message) -> None:
+        """Say what is missing."""
+        raise Undeliverable(f"No way to send {message.channel} messages is set up: set SMTP_URL.")

@@ -1,0 +1,91 @@
+"""Sign in: staff of a practice, by password; their sessions live in Redis and can be ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from booking.db import staff as staff_db
+from booking.db.pool import Pool
+from booking.db.practices import Practice
+from booking.db.staff import Staff
+from booking.limits import Limit, exceeded
+from booking.tokens import digest, new_secret
+
+SESSION_LIVES = timedelta(hours=12)
+PER_EMAIL = Limit(name="sign-in-email", times=10, per=timedelta(minutes=15))
+PER_ADDRESS = Limit(name="sign-in-address", times=50, per=timedelta(minutes=15))
+
+_hasher = PasswordHasher()
+# Verified against where there is no such email, so that the answer takes as long.
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+class SignedIn(Struct, frozen=True, kw_only=True, tag="signed_in"):
+    """The session's secret, to be kept in the browser's cookie."""
+
+    secret: str
+
+
+class SignInFailed(Struct, frozen=True, kw_only=True, tag="sign_in_failed"):
+    """Email and password do not belong together, or it was tried too often (`wait`)."""
+
+    wait: timedelta | None = None
+
+
+class _Session(Struct, frozen=True, kw_only=True):
+    practice_id: UUID
+    staff_id: UUID
+
+
+def hash_password(password: str) -> str:
+    """Return what is stored of a password (Argon2id)."""
+    return _hasher.hash(password)
+
+
+async def sign_in(
+    pool: Pool, redis: Redis, practice: Practice, email: str, password: str, *, address: str
+) -> SignedIn | SignInFailed:
+    """Sign a member of staff in. `address`: the block the request came from."""
+    email = email.strip().lower()
+    wait = await exceeded(redis, practice.practice_id, [(PER_EMAIL, email), (PER_ADDRESS, address)])
+    if wait is not None:
+        return SignInFailed(wait=wait)
+    async with pool.acquire() as conn:
+        found = await staff_db.staff_by_email(conn, practice.practice_id, email)
+    try:
+        _hasher.verify(found.password_hash if found else _NOBODY, password)
+    except VerifyMismatchError:
+        return SignInFailed()
+    if found is None:
+        return SignInFailed()
+    secret = new_secret()
+    session = _Session(practice_id=practice.practice_id, staff_id=found.staff_id)
+    await redis.set(_key(secret), msgspec.json.encode(session), ex=SESSION_LIVES)
+    return SignedIn(secret=secret)
+
+
+async def signed_in_staff(pool: Pool, redis: Redis, secret: str) -> tuple[UUID, Staff] | None:
+    """Return the practice's id and the member of staff whose session it is, if both still stand."""
+    kept = await redis.get(_key(secret))
+    if kept is None:
+        return None
+    session = msgspec.json.decode(kept, type=_Session)
+    async with pool.acquire() as conn:
+        found = await staff_db.staff_by_id(conn, session.practice_id, session.staff_id)
+    return None if found is None else (session.practice_id, found)
+
+
+async def sign_out(redis: Redis, secret: str) -> None:
+    """End a session."""
+    await redis.delete(_key(secret))
+
+
+def _key(secret: str) -> str:
+    return f"vetslot:staff-session:{digest(secret).hex()}"
