@@ -1,0 +1,64 @@
+"""The availability engine: a slot problem in, every bookable start out. Pure: no clock, database, network or settings.
+
+    answer = solve(problem)                   # every start, each with resources that work
+    explain(problem, start)                   # why a start is not among them
+    occupied(problem, slot)                   # what booking a slot takes of each resource
+    masks = prepare(problem)                  # kept by who asks again on the same schedule
+    solve(another_problem, masks=masks)
+
+`docs/availability.md` says what each field means and how the engine works.
+"""
+
+from availability.answer import Answer, Assignment, Explanation, Fact, Occupied, Slot
+from availability.decode import decode
+from availability.errors import ProblemError
+from availability.masks import Masks
+from availability.occupied import occupied
+from availability.problem import (
+    Closure,
+    Commitment,
+    DayHours,
+    Grid,
+    Need,
+    OfferPolicy,
+    Override,
+    Protected,
+    Recurring,
+    Resource,
+    Rule,
+    SlotProblem,
+    Span,
+    Step,
+    Visit,
+)
+from availability.solve import prepare, solve
+
+__all__ = [
+    "Answer",
+    "Assignment",
+    "Closure",
+    "Commitment",
+    "DayHours",
+    "Explanation",
+    "Fact",
+    "Grid",
+    "Masks",
+    "Need",
+    "Occupied",
+    "OfferPolicy",
+    "Override",
+    "ProblemError",
+    "Protected",
+    "Recurring",
+    "Resource",
+    "Rule",
+    "Slot",
+    "SlotProblem",
+    "Span",
+    "Step",
+    "Visit",
+    "decode",
+    "occupied",
+    "prepare",
+    "solve",
+]

@@ -7,157 +7,164 @@ Instants are aware, spans half-open, durations `timedelta`s, recurring times loc
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 NOTHING = timedelta(0)
+
+Instant = Annotated[datetime, Meta(tz=True)]
+LocalTime = Annotated[datetime, Meta(tz=False)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Clock = Annotated[str, Meta(max_length=5)]
+RuleText = Annotated[str, Meta(max_length=1000)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
 class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What every part of the question shares: immutable, named fields, unknown ones refused."""
 
 
-class Span(Problem):
+class Span(Problem, frozen=True, kw_only=True):
     """Instants `[start, end)`."""
 
-    start: datetime
-    end: datetime
+    start: Instant
+    end: Instant
 
 
-class Recurring(Problem):
+class Recurring(Problem, frozen=True, kw_only=True):
     """Local wall-clock time that happens once, or again and again by an RFC 5545 `rrule`.
 
     `starts` is naive local time; `exdates` remove the occurrences that start on those local dates.
     """
 
-    starts: datetime
+    starts: LocalTime
     duration: timedelta
-    rrule: str | None = None
-    exdates: tuple[date, ...] = ()
+    rrule: RuleText | None = None
+    exdates: Annotated[tuple[date, ...], Meta(max_length=2_000)] = ()
 
 
-class Closure(Problem):
+class Closure(Problem, frozen=True, kw_only=True):
     """Local dates, both ends included, on which everything is closed."""
 
     first: date = field(name="from")
     last: date = field(name="to")
 
 
-class DayHours(Problem):
+class DayHours(Problem, frozen=True, kw_only=True):
     """Open from one local time to another on one date, as `HH:MM`; `to` may be `24:00`."""
 
-    opens: str = field(name="from")
-    closes: str = field(name="to")
+    opens: Clock = field(name="from")
+    closes: Clock = field(name="to")
 
 
-class Override(Problem):
+class Override(Problem, frozen=True, kw_only=True):
     """One local date whose hours replace all that the resource's own hours open on it; no hours = off."""
 
     date: date
-    hours: tuple[DayHours, ...] = ()
+    hours: Annotated[tuple[DayHours, ...], Meta(max_length=500)] = ()
 
 
-class Resource(Problem):
+class Resource(Problem, frozen=True, kw_only=True):
     """Anything whose time is used. `hours` left out = always open; `busy` takes one unit of `capacity` each."""
 
-    id: str
-    person: str | None = None
-    capacity: int = 1
-    hours: tuple[Recurring, ...] | None = None
-    overrides: tuple[Override, ...] = ()
-    busy: tuple[Span, ...] = ()
-    block_offs: tuple[Recurring, ...] = ()
-    booked_on: dict[date, int] = {}
+    id: Name
+    person: Name | None = None
+    capacity: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    hours: Annotated[tuple[Recurring, ...], Meta(max_length=500)] | None = None
+    overrides: Annotated[tuple[Override, ...], Meta(max_length=2_000)] = ()
+    busy: Annotated[tuple[Span, ...], Meta(max_length=50_000)] = ()
+    block_offs: Annotated[tuple[Recurring, ...], Meta(max_length=2_000)] = ()
+    booked_on: dict[date, Count] = {}
 
 
-class Rule(Problem):
+class Rule(Problem, frozen=True, kw_only=True):
     """When which appointment types may use which resources; left-out lists mean all."""
 
-    name: str
+    name: Name
     effect: Literal["deny", "reserve"]
-    when: tuple[Recurring, ...]
-    appointment_types: tuple[str, ...] | None = None
-    resources: tuple[str, ...] | None = None
+    when: Annotated[tuple[Recurring, ...], Meta(max_length=500)]
+    appointment_types: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
+    resources: Annotated[tuple[str, ...], Meta(max_length=1_000)] | None = None
     release: timedelta | None = None
 
 
-class Need(Problem):
+class Need(Problem, frozen=True, kw_only=True):
     """`count` distinct resources out of `any_of`, for the whole of a step."""
 
-    role: str
-    any_of: tuple[str, ...]
-    count: int = 1
+    role: Name
+    any_of: Annotated[tuple[str, ...], Meta(max_length=1_000)]
+    count: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
-class Step(Problem):
+class Step(Problem, frozen=True, kw_only=True):
     """A part of a visit and what it needs."""
 
     duration: timedelta
-    needs: tuple[Need, ...]
+    needs: Annotated[tuple[Need, ...], Meta(max_length=20)]
 
 
-class Grid(Problem):
+class Grid(Problem, frozen=True, kw_only=True):
     """Where visits may start: every so often from an anchor, or at listed local times (`starts`, as `HH:MM`)."""
 
     every: timedelta | None = None
     anchor: Literal["midnight", "opening"] = "midnight"
     offset: timedelta = NOTHING
-    starts: tuple[str, ...] | None = None
+    starts: Annotated[tuple[Clock, ...], Meta(max_length=1440)] | None = None
 
 
-class Visit(Problem):
+class Visit(Problem, frozen=True, kw_only=True):
     """An appointment type, resolved for one patient."""
 
-    appointment_type: str
-    steps: tuple[Step, ...]
+    appointment_type: Name
+    steps: Annotated[tuple[Step, ...], Meta(max_length=50)]
     grid: Grid
     buffer_before: timedelta = NOTHING
     buffer_after: timedelta = NOTHING
     grid_for: dict[str, Grid] = {}
     notice: timedelta = NOTHING
     horizon: timedelta | None = None
-    max_per_day: int | None = None
-    max_per_resource_day: int | None = None
-    booked_on: dict[date, int] = {}
+    max_per_day: Count | None = None
+    max_per_resource_day: Count | None = None
+    booked_on: dict[date, Count] = {}
 
 
-class Commitment(Problem):
+class Commitment(Problem, frozen=True, kw_only=True):
     """Something sure to happen that must still find its place, starting from `earliest` to `latest`."""
 
-    id: str
-    earliest: datetime
-    latest: datetime
-    steps: tuple[Step, ...]
+    id: Name
+    earliest: Instant
+    latest: Instant
+    steps: Annotated[tuple[Step, ...], Meta(max_length=50)]
 
 
-class Protected(Problem):
+class Protected(Problem, frozen=True, kw_only=True):
     """A visit whose future starts the offer should not destroy."""
 
     visit: Visit
-    weight: int = 1
+    weight: Count = 1
 
 
-class OfferPolicy(Problem):
+class OfferPolicy(Problem, frozen=True, kw_only=True):
     """`all` that is bookable, or per local day the `best` half by score, never fewer than `at_least`."""
 
     policy: Literal["all", "best"] = "all"
-    at_least: int = 6
+    at_least: Count = 6
 
 
-class SlotProblem(Problem):
+class SlotProblem(Problem, frozen=True, kw_only=True):
     """The whole question."""
 
-    timezone: str
-    now: datetime
+    timezone: Name
+    now: Instant
     window: Span
-    resources: tuple[Resource, ...]
-    visits: tuple[Visit, ...]
-    closures: tuple[Closure, ...] = ()
-    hours: tuple[Recurring, ...] | None = None
-    rules: tuple[Rule, ...] = ()
+    resources: Annotated[tuple[Resource, ...], Meta(max_length=1_000)]
+    visits: Annotated[tuple[Visit, ...], Meta(max_length=12)]
+    closures: Annotated[tuple[Closure, ...], Meta(max_length=1_000)] = ()
+    hours: Annotated[tuple[Recurring, ...], Meta(max_length=500)] | None = None
+    rules: Annotated[tuple[Rule, ...], Meta(max_length=500)] = ()
     arrangement: Literal["back_to_back", "together"] = "back_to_back"
-    same_roles: tuple[str, ...] = ()
-    commitments: tuple[Commitment, ...] = ()
-    protect: tuple[Protected, ...] = ()
+    same_roles: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    commitments: Annotated[tuple[Commitment, ...], Meta(max_length=300)] = ()
+    protect: Annotated[tuple[Protected, ...], Meta(max_length=20)] = ()
     offer: OfferPolicy = OfferPolicy()

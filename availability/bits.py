@@ -1,0 +1,120 @@
+"""Sets of minutes as Python integers: bit `i` stands for minute `i` after some origin.
+
+Small pure functions that know nothing of zones, resources or visits. One AND or one shift treats a whole month at once,
+which is what makes the engine fast: an integer of 45,000 bits takes 5.6 kB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import unpack
+
+Minutes = int
+"""A set of minutes."""
+
+Stretch = tuple[int, int]
+"""Minutes from the first up to, not including, the second."""
+
+
+def span(start: int, end: int) -> Minutes:
+    """Minutes `[start, end)`; none where the end is not after the start; negative minutes are cut off."""
+    start = max(start, 0)
+    return ((1 << (end - start)) - 1) << start if end > start else 0
+
+
+def merge(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The same minutes as sorted stretches that neither overlap nor touch; empty ones vanish."""
+    merged: list[Stretch] = []
+    begin = reached = 0
+    for start, end in sorted(stretches):
+        if end <= start:
+            continue
+        if not merged or start > reached:
+            merged.append((start, end))
+            begin, reached = start, end
+        elif end > reached:
+            merged[-1] = (begin, end)
+            reached = end
+    return merged
+
+
+def union(stretches: Iterable[Stretch], size: int) -> Minutes:
+    """All minutes of the stretches, cut to `[0, size)`.
+
+    A stretch is the number 2^end - 2^start, so stretches that do not touch are one subtraction of two sums. Setting
+    single bits in two byte arrays is several times faster than shifting and OR-ing one large integer per stretch.
+    """
+    starts, ends = bytearray(size // 8 + 1), bytearray(size // 8 + 1)
+    for start, end in merge(stretches):
+        if start < size and end > 0:
+            begin, stop = max(start, 0), min(end, size)
+            starts[begin >> 3] |= 1 << (begin & 7)
+            ends[stop >> 3] |= 1 << (stop & 7)
+    return int.from_bytes(ends, "little") - int.from_bytes(starts, "little")
+
+
+def levels(stretches: list[Stretch], size: int, wanted: int) -> tuple[Minutes, ...]:
+    """Minutes covered at least once, at least twice, … by the stretches: as many levels as occur, at most `wanted`."""
+    if wanted == 1:
+        once = union(stretches, size)
+        return (once,) if once else ()
+    steps = sorted(
+        (minute, change) for start, end in stretches if end > start for minute, change in ((start, 1), (end, -1))
+    )
+    covered: list[list[Stretch]] = [[] for _ in range(wanted)]
+    since = [0] * wanted
+    depth = 0
+    for minute, change in steps:
+        if change > 0:
+            if depth < wanted:
+                since[depth] = minute
+            depth += 1
+        else:
+            depth -= 1
+            if depth < wanted:
+                covered[depth].append((since[depth], minute))
+    return tuple(level for level in (union(each, size) for each in covered) if level)
+
+
+def stacked(level_masks: tuple[Minutes, ...], more: Minutes) -> tuple[Minutes, ...]:
+    """The levels after `more` has been laid on top once."""
+    raised = []
+    below = more
+    for level in level_masks:
+        raised.append(level | below)
+        below &= level
+    return (*raised, below) if below else tuple(raised)
+
+
+def shifted(minutes: Minutes, later: int) -> Minutes:
+    """Every minute moved `later`; earlier where that is negative, and cut off below the origin."""
+    return minutes << later if later >= 0 else minutes >> -later
+
+
+def runs(free: Minutes, length: int) -> Minutes:
+    """Minutes at which a run of `length` free minutes begins: shift-and-AND, doubling the run that is known."""
+    known = 1
+    while free and known < length:
+        step = min(known, length - known)
+        free &= free >> step
+        known += step
+    return free
+
+
+def members(minutes: Minutes) -> list[int]:
+    """The minutes in the set, ascending."""
+    words = -(-minutes.bit_length() // 64)
+    found = []
+    for position, word in enumerate(unpack(f"<{words}Q", minutes.to_bytes(words * 8, "little"))):
+        rest = word
+        while rest:
+            lowest = rest & -rest
+            found.append(position * 64 + lowest.bit_length() - 1)
+            rest ^= lowest
+    return found
+
+
+def stretches_of(minutes: Minutes) -> list[Stretch]:
+    """The set as sorted stretches, apart from one another."""
+    edges = iter(members(minutes ^ (minutes << 1)))
+    return list(zip(edges, edges, strict=True))

@@ -1,0 +1,49 @@
+"""From JSON to a problem: strict, bounded, and every fault with its path."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from availability.errors import ProblemError
+from availability.problem import SlotProblem
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes of JSON that are read at most."""
+
+_DECODER = msgspec.json.Decoder(SlotProblem)
+_WITHOUT_SECONDS = re.compile(
+    rb'("(?:starts?|end|now|earliest|latest)"\s*:\s*"\d{4}-\d\d-\d\dT\d\d:\d\d)((?:Z|[+-]\d\d:\d\d)?")'
+)
+"""A time without seconds, which ISO 8601 knows and RFC 3339, which msgspec reads, does not."""
+
+_PLACE = re.compile(r"^(?P<message>.*?)(?: - at (?:`(?P<kind>key|value)` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"(?:unknown|required) field `(?P<field>.*)`")
+
+
+def decode(document: bytes) -> SlotProblem:
+    """The problem that a JSON document states; raises ProblemError."""
+    if len(document) > LARGEST:
+        raise ProblemError("", f"the document is larger than {LARGEST} bytes")
+    try:
+        try:
+            return _DECODER.decode(document)
+        except msgspec.ValidationError as error:
+            if "RFC3339" not in str(error):
+                raise
+            return _DECODER.decode(_WITHOUT_SECONDS.sub(rb"\1:00\2", document))
+    except msgspec.ValidationError as error:
+        raise _with_path(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError("", f"the document is no JSON: {error}") from error
+
+
+def _with_path(text: str) -> ProblemError:
+    """Msgspec appends the place to its message; unknown and missing fields are named in the message only."""
+    match = _PLACE.fullmatch(text)
+    message, path = (match["message"], match["path"] or "") if match else (text, "")
+    field = _FIELD.search(message)
+    if field:
+        path = f"{path}.{field['field']}" if path else field["field"]
+    return ProblemError(path, message[:200])

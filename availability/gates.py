@@ -1,0 +1,71 @@
+"""Which starts are let through, before anybody is looked for: window, notice, horizon, grid and caps."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from availability.bits import Minutes, span
+from availability.grid import grid_minutes
+from availability.local_time import minute_from, minute_of
+from availability.masks import Masks
+from availability.plan import Seat
+from availability.problem import SlotProblem, Visit
+
+
+class Gates:
+    """The limits of one question, on the masks' minutes."""
+
+    def __init__(self, masks: Masks, problem: SlotProblem) -> None:
+        self.masks = masks
+        self.visits = problem.visits
+        first = problem.visits[0]
+        origin = masks.calendar.origin
+        begin = max(minute_from(problem.window.start), minute_from(problem.now + first.notice)) - origin
+        end = minute_from(problem.window.end) - origin
+        if first.horizon is not None:
+            end = min(end, minute_of(problem.now + first.horizon) + 1 - origin)
+        self.starts: Minutes = span(begin, min(end, masks.calendar.size))
+        for visit in problem.visits:
+            if visit.max_per_day is not None:
+                self.starts &= self._below_cap(visit.max_per_day, self._alike(visit), visit.booked_on)
+        self._leads: dict[tuple[tuple[int, ...], str], Minutes] = {}
+
+    def lead(self, leads: tuple[int, ...], resource: str) -> Minutes:
+        """Starts at which the resource may serve the first need of these visits (numbers in `visits`)."""
+        key = leads, resource
+        if key not in self._leads:
+            allowed = self.starts
+            if 0 in leads:
+                first = self.visits[0]
+                allowed &= grid_minutes(self.masks, first.grid_for.get(resource, first.grid), resource)
+            for number in leads:
+                visit = self.visits[number]
+                if visit.max_per_resource_day is not None:
+                    alike = sum(self.visits[each].appointment_type == visit.appointment_type for each in leads)
+                    booked_on = self.masks.resources[resource].booked_on
+                    allowed &= self._below_cap(visit.max_per_resource_day, alike, booked_on)
+            self._leads[key] = allowed
+        return self._leads[key]
+
+    def leads_collide(self, seat: Seat, other: Seat) -> bool:
+        """Whether a cap per resource counts both seats together."""
+        return any(
+            self.visits[a].appointment_type == self.visits[b].appointment_type
+            and not (self.visits[a].max_per_resource_day is None and self.visits[b].max_per_resource_day is None)
+            for a in seat.leads
+            for b in other.leads
+        )
+
+    def _alike(self, visit: Visit) -> int:
+        return sum(each.appointment_type == visit.appointment_type for each in self.visits)
+
+    def _below_cap(self, most: int, more: int, booked_on: dict[date, int]) -> Minutes:
+        """Minutes of the dates on which so many more are still within the cap."""
+        if more > most:
+            return 0
+        calendar = self.masks.calendar
+        allowed = self.masks.all
+        for on, booked in booked_on.items():
+            if booked + more > most and calendar.first <= on <= calendar.last:
+                allowed &= ~span(*calendar.day(on))
+        return allowed

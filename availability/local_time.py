@@ -1,0 +1,86 @@
+"""Between a practice's wall clock and minutes since the masks' origin: the only place that knows zones.
+
+A local time that does not exist in spring is moved forward by the gap, one that occurs twice in autumn means its first
+occurrence. Both are what `fold=0` says (PEP 495), read with the offset from before the change.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+DAY_MINUTES = 24 * 60
+
+
+def minute_of(instant: datetime) -> int:
+    """Whole minutes since 1970, rounded down."""
+    passed = instant - EPOCH
+    return passed.days * DAY_MINUTES + passed.seconds // 60
+
+
+def minute_from(instant: datetime) -> int:
+    """Whole minutes since 1970, rounded up."""
+    passed = instant - EPOCH
+    return passed.days * DAY_MINUTES - (-passed.seconds // 60) + (passed.seconds % 60 == 0 and passed.microseconds > 0)
+
+
+def instant_of(minute: int) -> datetime:
+    """The instant (UTC) that lies so many minutes after 1970."""
+    return EPOCH + timedelta(minutes=minute)
+
+
+class Calendar:
+    """The local dates `first` to `last` laid out on minutes; bit 0 is the first minute of `first`."""
+
+    def __init__(self, zone: ZoneInfo, first: date, last: date) -> None:
+        self.zone = zone
+        self.first = first
+        self.last = last
+        self.dates = [first + DAY * day for day in range((last - first).days + 1)]
+        midnights = [minute_of(self._resolved(datetime.combine(day, time.min))) for day in [*self.dates, last + DAY]]
+        self.origin = midnights[0]
+        self.midnights = [minute - self.origin for minute in midnights]
+        """Where each date begins, and where the last one ends."""
+        self.size = self.midnights[-1]
+
+    def day(self, on: date) -> tuple[int, int]:
+        """First minute of a local date, and of the next."""
+        index = (on - self.first).days
+        return self.midnights[index], self.midnights[index + 1]
+
+    def plain(self, on: date) -> bool:
+        """Whether no clock changes on the date; no zone has ever changed its twice within a day."""
+        begin, end = self.day(on)
+        return end - begin == DAY_MINUTES
+
+    def date_at(self, minute: int) -> date:
+        """The local date that a minute belongs to."""
+        return self.dates[bisect_right(self.midnights, minute) - 1]
+
+    def minute(self, local: datetime, *, up: bool = False) -> int:
+        """Where a wall-clock time lies, seconds rounded down or up."""
+        index = (local.date() - self.first).days
+        if 0 <= index < len(self.dates) and self.midnights[index + 1] - self.midnights[index] == DAY_MINUTES:
+            within = local.hour * 60 + local.minute + (up and (local.second > 0 or local.microsecond > 0))
+            return self.midnights[index] + within
+        instant = self._resolved(local)
+        return (minute_from(instant) if up else minute_of(instant)) - self.origin
+
+    def local(self, minute: int) -> datetime:
+        """What the wall clock shows."""
+        return instant_of(self.origin + minute).astimezone(self.zone).replace(tzinfo=None)
+
+    def stretch(self, start: datetime, duration: timedelta, *, widened: bool) -> tuple[int, int]:
+        """A span of wall-clock time as minutes: seconds widen what is closed and narrow what is open."""
+        end = start + duration
+        begins, ends = self.minute(start, up=not widened), self.minute(end, up=widened)
+        if ends == begins + 1 and self._resolved(end) <= self._resolved(start):
+            # Widening must not bring back what vanishes.
+            return begins, begins
+        return begins, ends
+
+    def _resolved(self, local: datetime) -> datetime:
+        return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)

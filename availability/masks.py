@@ -1,0 +1,166 @@
+"""The practice's schedule as bits: when each resource is open, blocked off and taken, and what the rules deny.
+
+`prepare` does it once, with all the zone and recurrence arithmetic; a caller who keeps the `Masks` asks the next question
+on the same schedule (another appointment type, another window inside the prepared one) for a fraction of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from availability.bits import Minutes, Stretch, levels, span, union
+from availability.errors import ProblemError
+from availability.local_time import DAY, Calendar, minute_from, minute_of
+from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem, Span
+from availability.recurrence import RecurrenceError, occurrences
+
+OCCURRENCES = 200_000
+"""As many occurrences of all recurring times together are laid out."""
+
+
+class Masks:
+    """One schedule between two dates. Bit 0 is the first minute of the first date."""
+
+    def __init__(self, problem: SlotProblem, first: date, last: date) -> None:
+        self.problem = problem
+        self.calendar = Calendar(ZoneInfo(problem.timezone), first, last)
+        self.all: Minutes = span(0, self.calendar.size)
+        self._left = OCCURRENCES
+        self.closed: Minutes = self._closures()
+        self.practice_open: Minutes | None = None
+        """The practice's hours without closures; None where it has none."""
+        if problem.hours is not None:
+            self.practice_open = self._recurring(problem.hours, "hours", widened=False) & ~self.closed
+        self.resources = {resource.id: resource for resource in problem.resources}
+        self.group_of = {
+            r.id: f"person {r.person}" if r.person is not None else f"alone {r.id}" for r in problem.resources
+        }
+        """Whose busy time a resource shares: its person's, or nobody's."""
+        self.open: dict[str, Minutes] = {}
+        """When a resource may serve as far as hours go: its own, the practice's, closures."""
+        self.own_open: dict[str, Minutes] = {}
+        """The resource's own hours and overrides, without closures."""
+        self.clear: dict[str, Minutes] = {}
+        """When it is not blocked off."""
+        self.busy: dict[str, list[Stretch]] = {}
+        for number, resource in enumerate(problem.resources):
+            self._lay_out(resource, f"resources[{number}]")
+        self.members: dict[str, list[Resource]] = {}
+        for resource in problem.resources:
+            self.members.setdefault(self.group_of[resource.id], []).append(resource)
+        self.taken = {group: self._taken(members) for group, members in self.members.items()}
+        """Minutes in which at least one, at least two, … units of a group are taken."""
+        self.rule_spans = [
+            self._recurring(rule.when, f"rules[{number}].when", widened=True)
+            for number, rule in enumerate(problem.rules)
+        ]
+        self.grids: dict[tuple[Grid, str | None], Minutes] = {}
+        """Kept by `grid.grid_minutes`: a grid and what it counts from."""
+        self._denied: dict[tuple[str, str | None], tuple[Minutes, list[tuple[timedelta, Minutes]]]] = {}
+
+    def serves(self, problem: SlotProblem, first: date, last: date) -> bool:
+        """Whether these masks tell the truth about another question's schedule and cover its dates."""
+        mine = self.problem
+        return (
+            self.calendar.first <= first
+            and last <= self.calendar.last
+            and (mine.resources is problem.resources or mine.resources == problem.resources)
+            and (mine.timezone, mine.closures, mine.hours, mine.rules)
+            == (problem.timezone, problem.closures, problem.hours, problem.rules)
+        )
+
+    def denied(self, resource: str, appointment_type: str | None) -> tuple[Minutes, list[tuple[timedelta, Minutes]]]:
+        """Minutes in which rules keep a type off a resource: those that stand, and those that are released in time."""
+        key = resource, appointment_type
+        if key not in self._denied:
+            standing = 0
+            released = []
+            for rule, spans in zip(self.problem.rules, self.rule_spans, strict=True):
+                if forbids(rule, resource, appointment_type):
+                    if rule.release is None:
+                        standing |= spans
+                    else:
+                        released.append((rule.release, spans))
+            self._denied[key] = standing, released
+        return self._denied[key]
+
+    def _closures(self) -> Minutes:
+        closed = 0
+        for closure in self.problem.closures:
+            first, last = max(closure.first, self.calendar.first), min(closure.last, self.calendar.last)
+            if first <= last:
+                closed |= span(self.calendar.day(first)[0], self.calendar.day(last)[1])
+        return closed
+
+    def _lay_out(self, resource: Resource, path: str) -> None:
+        own = self.all
+        if resource.hours is not None:
+            own = self._recurring(resource.hours, f"{path}.hours", widened=False)
+        for override in resource.overrides:
+            if self.calendar.first <= override.date <= self.calendar.last:
+                own &= ~span(*self.calendar.day(override.date))
+        for override in resource.overrides:
+            if self.calendar.first <= override.date <= self.calendar.last:
+                own |= union((self._day_hours(override.date, hours) for hours in override.hours), self.calendar.size)
+        self.own_open[resource.id] = own
+        self.open[resource.id] = own & ~self.closed if self.practice_open is None else own & self.practice_open
+        self.clear[resource.id] = self.all & ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
+        self.busy[resource.id] = busy_stretches(resource.busy, self.calendar.origin, f"{path}.busy")
+
+    def _day_hours(self, on: date, hours: DayHours) -> Stretch:
+        midnight = datetime.combine(on, time.min)
+        return (
+            self.calendar.minute(midnight + since_midnight(hours.opens)),
+            self.calendar.minute(midnight + since_midnight(hours.closes)),
+        )
+
+    def _recurring(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> Minutes:
+        return union(self.stretches(recurring, path, widened=widened), self.calendar.size)
+
+    def stretches(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> list[Stretch]:
+        """Every occurrence that touches the calendar, as minutes."""
+        calendar = self.calendar
+        found = []
+        for number, each in enumerate(recurring):
+            # Whatever began before the first date may still last into it.
+            first = calendar.first - DAY * (each.duration.days + 1)
+            try:
+                starts = occurrences(each, calendar.zone, first, calendar.last)
+            except RecurrenceError as error:
+                raise ProblemError(f"{path}[{number}].rrule", str(error)) from error
+            self._left -= len(starts)
+            if self._left < 0:
+                raise ProblemError(f"{path}[{number}].rrule", "one recurring time too many to be laid out")
+            for start in starts:
+                found.append(calendar.stretch(start, each.duration, widened=widened))
+        return found
+
+    def _taken(self, members: list[Resource]) -> tuple[Minutes, ...]:
+        stretches = [stretch for member in members for stretch in self.busy[member.id]]
+        return levels(stretches, self.calendar.size, max(member.capacity for member in members))
+
+
+def busy_stretches(busy: tuple[Span, ...], origin: int, path: str) -> list[Stretch]:
+    """Busy spans in minutes since `origin`, widened to whole minutes."""
+    found = []
+    for number, each in enumerate(busy):
+        if each.end < each.start:
+            raise ProblemError(f"{path}[{number}].end", "is before the start")
+        if each.start != each.end:
+            found.append((minute_of(each.start) - origin, minute_from(each.end) - origin))
+    return found
+
+
+def forbids(rule: Rule, resource: str, appointment_type: str | None) -> bool:
+    """Whether a rule, where it holds, keeps an appointment type (None: a commitment, of no type) off a resource."""
+    if rule.resources is not None and resource not in rule.resources:
+        return False
+    named = rule.appointment_types is None or appointment_type in rule.appointment_types
+    return named if rule.effect == "deny" else not named
+
+
+def since_midnight(clock: str) -> timedelta:
+    """`HH:MM` as time since midnight."""
+    return timedelta(hours=int(clock[:2]), minutes=int(clock[3:5]))

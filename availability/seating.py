@@ -1,0 +1,198 @@
+"""The kernel: who can fill the seats of a plan, for all starts at once.
+
+A seat that shares nobody with another is an OR over its candidates; a plan is an AND over its seats. Seats that could
+want the same resource at the same time form a cluster, which is searched: candidates are tried in the order listed,
+and each branch carries the set of starts for which its choices work, so one branch settles many starts and a branch
+without an unsettled start is cut off. The first choice found for a start is therefore the first in the listed order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from availability.bits import Minutes, members
+from availability.board import Board
+from availability.gates import Gates
+from availability.masks import Masks
+from availability.plan import Choice, Plan, Seat
+
+BRANCHES = 20_000
+"""So many branches are searched for one cluster; what is unsettled then is left to CP-SAT."""
+
+
+class Cover(NamedTuple):
+    """Starts at which the same resources fill a cluster's seats."""
+
+    starts: Minutes
+    resources: tuple[tuple[str, ...], ...]
+
+
+class Seating:
+    """Starts at which all seats can be filled, and by whom."""
+
+    def __init__(self, plan: Plan, starts: Minutes, unsettled: Minutes) -> None:
+        self.plan = plan
+        self.starts = starts
+        self.unsettled = unsettled
+        """Starts for which the search gave up; not among `starts`."""
+        self.covers: list[tuple[tuple[int, ...], list[Cover]]] = []
+
+    def choices(self) -> dict[int, Choice]:
+        """For every start the first choice in the order listed."""
+        found: dict[int, list[tuple[str, ...]]] = {start: [()] * len(self.plan.seats) for start in members(self.starts)}
+        for seats, covers in self.covers:
+            for cover in covers:
+                for start in members(cover.starts & self.starts):
+                    for seat, resources in zip(seats, cover.resources, strict=True):
+                        found[start][seat] = resources
+        return {start: tuple(choice) for start, choice in found.items()}
+
+
+def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, branches: int = BRANCHES) -> Seating:
+    """Seat the plan at the wanted starts (minutes of the board)."""
+    options: list[list[tuple[str, Minutes]]] = []
+    for seat in plan.seats:
+        reachable = 0
+        fits = []
+        for resource in seat.candidates:
+            fit = wanted & board.fits(seat, resource)
+            if gates and seat.leads:
+                fit &= board.cut(gates.lead(seat.leads, resource))
+            if fit:
+                fits.append((resource, fit))
+                reachable |= fit
+        options.append(fits)
+        wanted &= reachable
+        if not wanted:
+            return Seating(plan, 0, 0)
+    clusters = clusters_of(plan, board.masks, gates)
+    unsettled = 0
+    searched: dict[tuple[int, ...], list[Cover]] = {}
+    for cluster in clusters:
+        if len(cluster) > 1 or plan.seats[cluster[0]].count > 1:
+            search = _Search(board, plan, cluster, options, gates, branches)
+            searched[cluster] = search.run(wanted)
+            unsettled |= search.unsettled
+            wanted &= search.found | search.unsettled
+    seating = Seating(plan, wanted & ~unsettled, wanted & unsettled)
+    for cluster in clusters:
+        covers = searched.get(cluster)
+        if covers is None:
+            covers = _first_come(options[cluster[0]], seating.starts)
+        seating.covers.append((cluster, covers))
+    return seating
+
+
+def clusters_of(plan: Plan, masks: Masks, gates: Gates | None) -> list[tuple[int, ...]]:
+    """Seats (by number) that cannot be filled independently of one another."""
+    clusters: list[set[int]] = []
+    reach = [{masks.group_of[resource] for resource in seat.candidates} for seat in plan.seats]
+    for number, seat in enumerate(plan.seats):
+        joined = {number}
+        apart = []
+        for cluster in clusters:
+            if any(reach[number] & reach[other] and _meet(seat, plan.seats[other], gates) for other in cluster):
+                joined |= cluster
+            else:
+                apart.append(cluster)
+        clusters = [*apart, joined]
+    return sorted(tuple(sorted(cluster)) for cluster in clusters)
+
+
+def _meet(seat: Seat, other: Seat, gates: Gates | None) -> bool:
+    """Whether it matters that one resource serves both: at the same time, or under one cap."""
+    if any(
+        begin < other_end and other_begin < end for begin, end in seat.taken for other_begin, other_end in other.taken
+    ):
+        return True
+    return gates is not None and gates.leads_collide(seat, other)
+
+
+def _first_come(options: list[tuple[str, Minutes]], wanted: Minutes) -> list[Cover]:
+    """One resource for one seat: whoever is listed first."""
+    covers = []
+    for resource, fit in options:
+        if not wanted:
+            break
+        mine = fit & wanted
+        if mine:
+            covers.append(Cover(mine, ((resource,),)))
+            wanted ^= mine
+    return covers
+
+
+class _Search:
+    """Depth first through a cluster's choices, each branch with the starts for which it works."""
+
+    def __init__(
+        self,
+        board: Board,
+        plan: Plan,
+        cluster: tuple[int, ...],
+        options: list[list[tuple[str, Minutes]]],
+        gates: Gates | None,
+        branches: int,
+    ) -> None:
+        self.board = board
+        self.gates = gates
+        self.seats = [plan.seats[number] for number in cluster]
+        self.places = [
+            (seat, options[number]) for number, seat in zip(cluster, self.seats, strict=True) for _ in range(seat.count)
+        ]
+        self.covers: list[Cover] = []
+        self.found: Minutes = 0
+        self.unsettled: Minutes = 0
+        self._open: Minutes = 0
+        self._branches = branches
+
+    def run(self, wanted: Minutes) -> list[Cover]:
+        """Settle the wanted starts."""
+        self._open = wanted
+        self._branch(wanted, [], 0)
+        if self._branches < 0:
+            self.unsettled = self._open
+        self.found = wanted & ~self._open
+        return self.covers
+
+    def _branch(self, starts: Minutes, chosen: list[str], listed_from: int) -> None:
+        """Fill the next place; `listed_from`: a seat's resources are chosen in the order listed, each set once."""
+        place = len(chosen)
+        if place == len(self.places):
+            self._open &= ~starts
+            self.covers.append(Cover(starts, self._by_seat(chosen)))
+            return
+        seat, options = self.places[place]
+        same_seat_next = place + 1 < len(self.places) and self.places[place + 1][0] is seat
+        for position in range(listed_from, len(options)):
+            resource, fit = options[position]
+            rest = starts & self._open & fit
+            if not rest:
+                continue
+            self._branches -= 1
+            if self._branches < 0:
+                return
+            rest &= self._beside(seat, resource, chosen)
+            if rest:
+                self._branch(rest, [*chosen, resource], position + 1 if same_seat_next else 0)
+
+    def _beside(self, seat: Seat, resource: str, chosen: list[str]) -> Minutes:
+        """Starts at which the resource can serve the seat beside what it, or its person, serves already."""
+        group_of = self.board.masks.group_of
+        served = [
+            (other, name)
+            for (other, _), name in zip(self.places, chosen, strict=False)
+            if group_of[name] == group_of[resource]
+        ]
+        if not served:
+            return self.board.all
+        served.append((seat, resource))
+        allowed = self.board.fits_together(served)
+        if self.gates:
+            leads = tuple(number for other, name in served if name == resource for number in other.leads)
+            if len(leads) > len(seat.leads):
+                allowed &= self.board.cut(self.gates.lead(leads, resource))
+        return allowed
+
+    def _by_seat(self, chosen: list[str]) -> tuple[tuple[str, ...], ...]:
+        resources = iter(chosen)
+        return tuple(tuple(next(resources) for _ in range(seat.count)) for seat in self.seats)
