@@ -16,6 +16,9 @@ from widget.embedded.failure import EmbeddedServerFailed
 OUTSIDE = Path("/var/lib/vetslot")
 """Where data goes when the server's account cannot reach the state folder (a repository under /root)."""
 
+SERVER_FOLDERS = ("postgres", "valkey", "programs")
+"""All that is ever made in such a folder."""
+
 
 def server_home(state: Path) -> Path:
     """Return the folder the servers of this state use: the state folder itself wherever their account can enter it."""
@@ -35,10 +38,13 @@ def server_home(state: Path) -> Path:
 
 
 def remove_state(state: Path) -> None:
-    """Delete everything the servers of this state have kept, wherever it is."""
-    for folder in (state.absolute(), _outside(state.absolute())):
-        if folder.exists():
-            shutil.rmtree(folder)
+    """Delete everything the servers of this state have kept, wherever it is, and nothing else that may be there."""
+    for home in (state.absolute(), _outside(state.absolute())):
+        for folder in SERVER_FOLDERS:
+            if (home / folder).exists():
+                shutil.rmtree(home / folder)
+        if home.exists() and not any(home.iterdir()):
+            home.rmdir()
 
 
 def create_folder(folder: Path) -> None:

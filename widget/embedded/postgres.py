@@ -71,6 +71,15 @@ class PostgresServer:
             raise
         return self.url
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has stopped without being told to."""
+        return self._process is not None and self._process.poll() is not None
+
+    def last_words(self) -> str:
+        """Return the last lines of the server's log."""
+        return last_lines(self.log)
+
     def stop(self) -> None:
         """Disconnect everyone and stop, cleanly."""
         if self._process is not None:

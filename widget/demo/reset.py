@@ -1,0 +1,30 @@
+"""`make demo-reset`: forget what the demo has kept. Servers of the operator's own are never touched."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from widget.demo.state import forget, state_folder
+from widget.embedded import EmbeddedServerFailed, server_home
+from widget.embedded.folder import locked
+
+
+def reset(environ: Mapping[str, str]) -> None:
+    """Delete the demo's state, unless a demo is running on it or it lives on the operator's servers."""
+    given = [name for name in ("DATABASE_URL", "REDIS_URL") if environ.get(name)]
+    if given:
+        sys.exit(
+            f"make demo-reset: {' and '.join(given)} names a server of your own, which is not ours to empty: "
+            "empty its database yourself (dropdb and createdb; FLUSHDB), or unset the variable, and repeat."
+        )
+    folder = state_folder(environ)
+    data = server_home(folder) / "postgres"
+    try:
+        if data.exists():
+            with locked(data, "PostgreSQL"):
+                pass
+    except EmbeddedServerFailed:
+        sys.exit(f"make demo-reset: a demo is running on {folder}: stop it first (Ctrl-C), then repeat.")
+    forget(folder)
+    print(f"Forgot everything the demo had kept in {folder}.", flush=True)
