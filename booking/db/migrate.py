@@ -18,6 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"^(\d{4,14})_[a-z0-9_]+\.sql$")
 MARKER = re.compile(r"^-- migrate:up[ \t]*$", re.MULTILINE)
 
+OLDEST_POSTGRESQL = 15
 PATIENCE = {"lock_timeout": "5s", "statement_timeout": "10min"}
 """Who waits for a lock on a table makes all who come later wait too: rather fail soon, and be repeated."""
 
@@ -54,7 +55,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is missing, in order, and return the names of what was applied: none on a current database."""
     migrations = read_migrations(folder)
-    conn = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
+    conn = await _connect(url)
     try:
         async with _only_one(conn, wait):
             await conn.execute(CREATE_TABLE)
@@ -66,6 +67,18 @@ async def migrate(
     finally:
         await conn.close()
     return [migration.name for migration in missing]
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    try:
+        conn = await asyncpg.connect(url, timeout=10, server_settings=PATIENCE)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        reason = str(error) or "no answer within ten seconds"
+        raise MigrationRefused(f"The database that DATABASE_URL names cannot be reached: {reason}") from error
+    if conn.get_server_version().major < OLDEST_POSTGRESQL:
+        await conn.close()
+        raise MigrationRefused(f"The database that DATABASE_URL names is older than PostgreSQL {OLDEST_POSTGRESQL}.")
+    return conn
 
 
 def read_migrations(folder: Path) -> list[Migration]:

@@ -86,6 +86,11 @@ async def test_who_cannot_get_the_lock_says_so(empty_database: str, folder: Path
     assert await migrate(empty_database, folder=folder) == ["0001_rooms.sql"]
 
 
+async def test_a_database_that_cannot_be_reached_is_told_in_a_sentence(postgres: PostgresServer) -> None:
+    with pytest.raises(MigrationRefused, match=r"^The database that DATABASE_URL names cannot be reached: "):
+        await migrate(postgres.url + "_of_nobody")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
