@@ -46,10 +46,9 @@ def work(environ: Mapping[str, str]) -> None:
         work_forever(
             database_url=settings.database_url,
             redis_url=settings.redis_url,
-            public_url=settings.public_url,
-            secret_key=settings.secret_key,
             smtp_url=settings.smtp_url,
             mail_from=settings.mail_from,
+            dev_mailbox=settings.dev_mailbox,
             sync_every=settings.sync_every,
         )
     )

@@ -49,15 +49,25 @@ async def connection_of(conn: Conn, practice_id: UUID) -> Connection | None:
     return one(await conn.fetchrow(CONNECTION, practice_id), Connection)
 
 
-LOCK_CURSOR = """
-SELECT cursor FROM connection WHERE practice_id = $1 AND connection_id = $2 FOR UPDATE
+LOCK_SYNC = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('sync/' || connection_id::text, 0))
+FROM connection WHERE practice_id = $1 AND connection_id = $2
 """
 
+CURSOR = "SELECT cursor FROM connection WHERE practice_id = $1 AND connection_id = $2"
 
-async def lock_cursor(conn: Conn, practice_id: UUID, connection_id: UUID) -> str | None:
-    """Keep other workers from applying a page to the same mirror; where it has come to."""
-    row = await conn.fetchrow(LOCK_CURSOR, practice_id, connection_id)
-    return None if row is None else row["cursor"]
+
+async def lock_sync(conn: Conn, practice_id: UUID, connection_id: UUID, cursor: str | None) -> bool:
+    """Keep other workers from this mirror until the transaction ends.
+
+    False: another worker has the lock, or has moved the cursor since it was read. The row itself stays unlocked, for
+    write-backs queue by it.
+    """
+    locked = await conn.fetchrow(LOCK_SYNC, practice_id, connection_id)
+    if locked is None or not locked[0]:
+        return False
+    row = await conn.fetchrow(CURSOR, practice_id, connection_id)
+    return row is not None and row["cursor"] == cursor
 
 
 PUT_CONNECTION = """

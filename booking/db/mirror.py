@@ -7,8 +7,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from availability import Assignment
 from booking.db.appointments import Source, Status
-from booking.db.pool import Connection, one, only
+from booking.db.pool import Connection, affected, one, only
 from pims_adapters import contract as pims
 
 RESOURCE_IDS = "SELECT pims_id, resource_id FROM resource WHERE practice_id = $1 AND pims_id IS NOT NULL"
@@ -131,9 +132,9 @@ DO UPDATE SET client_id = excluded.client_id, name = excluded.name, species = ex
 """
 
 
-async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Patient) -> None:
-    """Mirror a patient of a client whom we mirror."""
-    await conn.execute(
+async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Patient) -> bool:
+    """Mirror a patient. False: we know nothing of its client."""
+    status = await conn.execute(
         PUT_PATIENT,
         practice_id,
         new_id,
@@ -146,6 +147,7 @@ async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record:
         record.birth_date,
         record.status,
     )
+    return affected(status) == 1
 
 
 class Mirrored(Struct, frozen=True, kw_only=True):
@@ -230,6 +232,14 @@ async def update_from_pims(conn: Connection, practice_id: UUID, appointment_id: 
         record.client,
         record.patient,
     )
+
+
+SET_RESOURCES = "UPDATE appointment SET resources = $3 WHERE practice_id = $1 AND appointment_id = $2"
+
+
+async def set_resources(conn: Connection, practice_id: UUID, appointment_id: UUID, resources: Assignment) -> None:
+    """Remember who serves an appointment that the practice moved; the PIMS does not say in which role."""
+    await conn.execute(SET_RESOURCES, practice_id, appointment_id, resources)
 
 
 # A record that others refer to is set aside, not deleted: history keeps its names.

@@ -146,6 +146,41 @@ async def state_of_unwritten(conn: Connection, practice_id: UUID, subject_id: UU
     return None if row is None else row["state"]
 
 
+class AppointmentToWrite(Struct, frozen=True, kw_only=True):
+    """An appointment in the PIMS's identifiers; None where the PIMS does not have the record yet."""
+
+    status: str
+    starts_at: datetime
+    ends_at: datetime
+    description: str
+    client_id: UUID
+    patient_id: UUID
+    client: str | None
+    patient: str | None
+    appointment_type: str | None
+    resources: list[str]
+
+
+APPOINTMENT_TO_WRITE = """
+SELECT a.status, a.starts_at, a.ends_at, a.description, a.client_id, a.patient_id,
+  c.pims_id AS client, p.pims_id AS patient, t.pims_id AS appointment_type,
+  coalesce((SELECT array_agg(DISTINCT r.pims_id) FROM claim k
+            JOIN resource r ON r.practice_id = k.practice_id AND r.resource_id = k.resource_id
+            WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id
+              AND r.pims_id IS NOT NULL), '{}') AS resources
+FROM appointment a
+JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_id
+JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
+JOIN appointment_type t ON t.practice_id = a.practice_id AND t.appointment_type_id = a.appointment_type_id
+WHERE a.practice_id = $1 AND a.appointment_id = $2
+"""
+
+
+async def appointment_to_write(conn: Connection, practice_id: UUID, appointment_id: UUID) -> AppointmentToWrite | None:
+    """Return an appointment as the PIMS is to have it."""
+    return one(await conn.fetchrow(APPOINTMENT_TO_WRITE, practice_id, appointment_id), AppointmentToWrite)
+
+
 NOTIFY = "SELECT pg_notify('vetslot_work', $1)"
 
 

@@ -1,0 +1,216 @@
+"""Worker: what happens without anybody waiting for it. Any number of them share the work through the database.
+
+Three loops: write-backs and messages, woken by `NOTIFY` and polling besides, and sync at its own pace. A loop that
+fails says so and goes on; what it was doing is taken up again when its lease runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from redis.asyncio import Redis
+
+from booking.db import connections, messages, write_backs
+from booking.db.connections import Connection
+from booking.db.messages import Message
+from booking.db.pool import Pool, connect
+from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
+from booking.sync import sync
+from booking.write_back import deliver_due
+from pims_adapters import open_adapter
+from pims_adapters.contract import PimsAdapter, PimsError
+
+POLL = timedelta(seconds=2)
+AFTER_FAILURE = timedelta(seconds=3)
+AT_ONCE = 20
+MESSAGE_LEASE = timedelta(seconds=30)
+MESSAGE_PAUSE = timedelta(seconds=30)
+MESSAGE_TRIES = 10
+
+log = structlog.get_logger()
+
+
+async def work(
+    *,
+    database_url: str,
+    redis_url: str,
+    smtp_url: str | None,
+    mail_from: str,
+    dev_mailbox: bool,
+    sync_every: timedelta,
+) -> None:
+    """Work until cancelled."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(await connect(database_url))
+        redis = await stack.enter_async_context(Redis.from_url(redis_url))
+        adapters = Adapters()
+        stack.push_async_callback(adapters.close)
+        write_back_wake, message_wake = asyncio.Event(), asyncio.Event()
+        channel = open_channel(redis, smtp_url=smtp_url, mail_from=mail_from, dev_mailbox=dev_mailbox)
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(listen(database_url, {"write_back": write_back_wake, "message": message_wake}))
+            loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, write_back_wake))
+            loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, message_wake))
+            loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
+
+
+def open_channel(redis: Redis, *, smtp_url: str | None, mail_from: str, dev_mailbox: bool) -> Channel:
+    """Choose how messages leave: the demo's mailbox, a mail server, or not at all, with a clear reason."""
+    if dev_mailbox:
+        return MailboxChannel(redis)
+    return SmtpChannel(smtp_url, mail_from) if smtp_url else NoChannel()
+
+
+def now() -> datetime:
+    """Read the clock; everything below is given the instant or this function."""
+    return datetime.now(UTC)
+
+
+class Adapters:
+    """The open adapters of this worker, one per connection, opened anew when its settings change."""
+
+    def __init__(self) -> None:
+        self._open: dict[UUID, tuple[Connection, PimsAdapter]] = {}
+
+    async def of(self, connection: Connection) -> PimsAdapter:
+        """Return the connection's adapter. Raises `PimsMisconfigured`."""
+        known = self._open.get(connection.connection_id)
+        if known is not None:
+            opened_for, adapter = known
+            if (opened_for.adapter, opened_for.settings) == (connection.adapter, connection.settings):
+                return adapter
+            await adapter.close()
+        adapter = open_adapter(connection.adapter, connection.settings)
+        self._open[connection.connection_id] = (connection, adapter)
+        return adapter
+
+    async def close(self) -> None:
+        """Close them all."""
+        for _, adapter in self._open.values():
+            await adapter.close()
+
+
+async def write_back_round(pool: Pool, adapters: Adapters) -> None:
+    """Deliver what is due, practice by practice, some of them at once."""
+    async with pool.acquire() as conn:
+        due = await write_backs.practices_with_work(conn, now())
+        by_practice = {one.practice_id: one for one in await connections.working_connections(conn)} if due else {}
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def deliver(connection: Connection) -> None:
+        async with room:
+            try:
+                await deliver_due(pool, await adapters.of(connection), connection.practice_id, clock=now)
+            except PimsError as failure:
+                await note_failure(pool, connection, failure)
+
+    await all_of([deliver(by_practice[practice_id]) for practice_id in due if practice_id in by_practice])
+
+
+async def sync_round(pool: Pool, adapters: Adapters) -> None:
+    """Bring every mirror up to date; one PIMS that is down keeps no other waiting."""
+    async with pool.acquire() as conn:
+        working = await connections.working_connections(conn)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def catch_up(connection: Connection) -> None:
+        async with room:
+            try:
+                await sync(pool, await adapters.of(connection), connection, clock=now)
+            except PimsError as failure:
+                await note_failure(pool, connection, failure)
+
+    await all_of([catch_up(connection) for connection in working])
+
+
+async def note_failure(pool: Pool, connection: Connection, failure: PimsError) -> None:
+    """Note on the connection, where staff see it, why its PIMS could not be reached."""
+    log.warning("connection.failed", connection=str(connection.connection_id), reason=type(failure).__name__)
+    async with pool.acquire() as conn:
+        await connections.record_failure(conn, connection.practice_id, connection.connection_id, str(failure), now())
+
+
+async def message_round(pool: Pool, channel: Channel) -> None:
+    """Send every message that is due."""
+    while True:
+        at = now()
+        async with pool.acquire() as conn:
+            message = await messages.lease_message(conn, now=at, until=at + MESSAGE_LEASE)
+        if message is None:
+            return
+        await send(pool, channel, message)
+
+
+async def send(pool: Pool, channel: Channel, message: Message) -> None:
+    """Send one message, or keep the reason why it could not be sent."""
+    try:
+        await channel.send(message)
+    except (Undelivered, Undeliverable) as failure:
+        final = isinstance(failure, Undeliverable) or message.attempts >= MESSAGE_TRIES
+        async with pool.acquire() as conn:
+            await messages.message_failed(
+                conn,
+                message,
+                state="failed" if final else "queued",
+                reason=str(failure),
+                due_at=now() + MESSAGE_PAUSE * message.attempts,
+            )
+        log.warning("message.not_sent", purpose=message.purpose, channel=message.channel, final=final)
+        return
+    async with pool.acquire() as conn:
+        await messages.message_sent(conn, message, now())
+
+
+async def keep_doing(step: Callable[[], Awaitable[None]], every: timedelta, wake: asyncio.Event) -> None:
+    """Do a step again and again: when woken, and at the latest after `every`. A failure is told and tried again."""
+    while True:
+        pause = every
+        wake.clear()
+        try:
+            await step()
+        except Exception:
+            # Whatever it was (PostgreSQL restarting, a bug): the other loops and the next round must go on.
+            log.exception("worker.round_failed")
+            pause = max(AFTER_FAILURE, every)
+        try:
+            async with asyncio.timeout(pause.total_seconds()):
+                await wake.wait()
+        except TimeoutError:
+            continue
+
+
+async def listen(database_url: str, wakes: dict[str, asyncio.Event]) -> None:
+    """Set a loop's event when a transaction notifies it; polling covers the moments without a connection."""
+
+    def hear(_conn: object, _pid: int, _channel: str, payload: object) -> None:
+        for event in wakes.values() if payload not in wakes else [wakes[str(payload)]]:
+            event.set()
+
+    while True:
+        lost = asyncio.Event()
+        try:
+            conn = await asyncpg.connect(database_url, timeout=10)
+            conn.add_termination_listener(lambda _conn, lost=lost: lost.set())
+            await conn.add_listener("vetslot_work", hear)
+            for event in wakes.values():
+                event.set()  # something may have been queued while nobody listened
+            try:
+                await lost.wait()
+            finally:
+                await conn.close(timeout=2)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
+            log.warning("worker.not_listening", reason=type(failure).__name__)
+        await asyncio.sleep(AFTER_FAILURE.total_seconds())
+
+
+async def all_of(parts: list[Awaitable[None]]) -> None:
+    """Run parts side by side; one that fails lets the others finish before it is told."""
+    failures = [one for one in await asyncio.gather(*parts, return_exceptions=True) if isinstance(one, Exception)]
+    if failures:
+        raise ExceptionGroup("Some parts of this round failed.", failures)

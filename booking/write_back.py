@@ -1,0 +1,230 @@
+"""Write-back: bring an appointment, and the client and patient it needs, into the practice's PIMS; once, and provably.
+
+A record is `written` when it was read back from the PIMS. When an answer fails to come, its fate is `unknown`: it is
+settled by looking for our key in the PIMS, never by sending again blindly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from msgspec import Struct
+
+from booking.db import clients, write_backs
+from booking.db.pool import Connection, Pool
+from booking.db.write_backs import WriteBack
+from pims_adapters import contract as pims
+
+LEASE = timedelta(seconds=15)
+CALL_LIMIT = timedelta(seconds=12)  # ends before the lease does: nobody else sends while we may still be sending
+MOST_ATTEMPTS = 40
+LONGEST_PAUSE = timedelta(minutes=5)
+
+log = structlog.get_logger()
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """The record stands in the PIMS and was read back."""
+
+    pims_id: str
+
+
+class Postponed(Struct, frozen=True, kw_only=True):
+    """Not now. `unknown`: it may have been written, and must be looked for first."""
+
+    reason: str
+    unknown: bool
+
+
+class Stuck(Struct, frozen=True, kw_only=True):
+    """Sending the same again would not help: a person has to look."""
+
+    reason: str
+
+
+class Superseded(Struct, frozen=True, kw_only=True):
+    """What was to be written no longer is."""
+
+    reason: str
+
+
+Outcome = Written | Postponed | Stuck | Superseded
+
+
+async def deliver_due(
+    pool: Pool, adapter: pims.PimsAdapter, practice_id: UUID, *, clock: Callable[[], datetime]
+) -> int:
+    """Deliver what is due for a practice, in order, until nothing is; how many records were tried."""
+    tried = 0
+    while True:
+        now = clock()
+        async with pool.acquire() as conn, conn.transaction():
+            leased = await write_backs.lease_next(conn, practice_id, now=now, lease=uuid4(), until=now + LEASE)
+        if leased is None:
+            return tried
+        outcome = await _deliver(pool, adapter, leased)
+        await _settle(pool, leased, outcome, clock())
+        tried += 1
+
+
+async def _deliver(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
+    """Write one record and turn whatever goes wrong into an outcome."""
+    try:
+        async with asyncio.timeout(CALL_LIMIT.total_seconds()):
+            return await _write(pool, adapter, leased)
+    except pims.PimsUnavailable as failure:
+        return Postponed(reason=str(failure), unknown=failure.outcome_unknown)
+    except TimeoutError:
+        return Postponed(reason="The PIMS took too long to answer.", unknown=True)
+    except pims.PimsMisconfigured as failure:
+        return Postponed(reason=str(failure), unknown=False)
+    except pims.PimsRejected as refusal:
+        return Stuck(reason=str(refusal))
+
+
+async def _write(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
+    async with pool.acquire() as conn:
+        draft = await _draft(conn, leased)
+    if isinstance(draft, Postponed | Superseded | Stuck):
+        return draft
+    # Only the very first try may send without looking: any other may follow one whose fate nobody heard of.
+    first_try = leased.was == "queued" and leased.attempts == 1
+    pims_id = None if first_try else await adapter.find(leased.kind, leased.key)
+    if pims_id is None:
+        pims_id = await _create(adapter, draft, leased.key)
+    try:
+        shown = await adapter.read(leased.kind, pims_id)
+    except pims.PimsUnavailable as failure:
+        return Postponed(reason=f"Written, but not read back yet. {failure}", unknown=True)
+    wrong = _difference(draft, shown, leased.key)
+    return Stuck(reason=wrong) if wrong else Written(pims_id=pims_id)
+
+
+Draft = pims.ClientDraft | pims.PatientDraft | pims.AppointmentDraft
+
+
+async def _create(adapter: pims.PimsAdapter, draft: Draft, key: str) -> str:
+    match draft:
+        case pims.ClientDraft():
+            return await adapter.create_client(draft, key)
+        case pims.PatientDraft():
+            return await adapter.create_patient(draft, key)
+        case pims.AppointmentDraft():
+            return await adapter.create_appointment(draft, key)
+
+
+async def _draft(conn: Connection, leased: WriteBack) -> Draft | Postponed | Superseded | Stuck:
+    """Return what is to be written, as it stands now; its client and patient must be in the PIMS before it."""
+    if leased.kind == "client":
+        return await _client_draft(conn, leased)
+    if leased.kind == "patient":
+        patient = await clients.patient_by_id(conn, leased.practice_id, leased.subject_id)
+        client = patient and await clients.client_by_id(conn, leased.practice_id, patient.client_id)
+        if not patient or not client:
+            return Superseded(reason="The patient is no longer in our records.")
+        if client.pims_id is None:
+            return await _waits_for(conn, leased, client.client_id, "client")
+        return pims.PatientDraft(
+            client=client.pims_id,
+            name=patient.name,
+            species=patient.species,
+            breed=patient.breed,
+            sex=patient.sex,
+            birth_date=patient.birth_date,
+        )
+    appointment = await write_backs.appointment_to_write(conn, leased.practice_id, leased.appointment_id)
+    if appointment is None or appointment.status == "cancelled":
+        return Superseded(reason="The appointment was cancelled before it was written.")
+    if appointment.client is None:
+        return await _waits_for(conn, leased, appointment.client_id, "client")
+    if appointment.patient is None:
+        return await _waits_for(conn, leased, appointment.patient_id, "patient")
+    if appointment.appointment_type is None:
+        return Stuck(reason="The appointment type is not linked to one of the PIMS.")
+    return pims.AppointmentDraft(
+        client=appointment.client,
+        patient=appointment.patient,
+        appointment_type=appointment.appointment_type,
+        start=appointment.starts_at,
+        end=appointment.ends_at,
+        resources=tuple(appointment.resources),
+        description=appointment.description,
+    )
+
+
+async def _client_draft(conn: Connection, leased: WriteBack) -> pims.ClientDraft | Superseded:
+    client = await clients.client_by_id(conn, leased.practice_id, leased.subject_id)
+    if client is None:
+        return Superseded(reason="The client is no longer in our records.")
+    contacts = await clients.contacts_of(conn, leased.practice_id, client.client_id)
+    return pims.ClientDraft(
+        given_name=client.given_name,
+        family_name=client.family_name,
+        phone=next((one.value for one in contacts if one.kind == "phone"), None),
+        email=next((one.value for one in contacts if one.kind == "email"), None),
+    )
+
+
+async def _waits_for(conn: Connection, leased: WriteBack, subject_id: UUID, what: str) -> Postponed | Stuck:
+    """Wait for a record of an earlier booking that is still on its way; say so where it is stuck."""
+    state = await write_backs.state_of_unwritten(conn, leased.practice_id, subject_id)
+    if state is None or state in ("needs_attention", "superseded"):
+        return Stuck(reason=f"The {what} is not in the PIMS: their own write-back needs attention first.")
+    return Postponed(reason=f"Waits until the {what} is written.", unknown=False)
+
+
+def _difference(draft: Draft, shown: pims.Client | pims.Patient | pims.Appointment | None, key: str) -> str | None:
+    """Say what the PIMS shows otherwise than it was written, if anything; the words name no person."""
+    if shown is None:
+        return "The PIMS accepted the record and does not show it."
+    if shown.marker != key:
+        return "The PIMS shows another record under the identifier that it gave."
+    if (
+        isinstance(draft, pims.AppointmentDraft)
+        and isinstance(shown, pims.Appointment)
+        and (draft.start, draft.end) != (shown.start, shown.end)
+    ):
+        return "The PIMS shows the appointment at another time than it was written for."
+    return None
+
+
+async def _settle(pool: Pool, leased: WriteBack, outcome: Outcome, now: datetime) -> None:
+    """Keep what became of it, together with the identifier that the PIMS gave."""
+    state: write_backs.State
+    reason: str | None
+    due_at = now
+    match outcome:
+        case Written():
+            state, reason = "written", None
+        case Postponed() if leased.attempts < MOST_ATTEMPTS:
+            state, reason = ("unknown" if outcome.unknown or leased.was == "unknown" else "queued"), outcome.reason
+            due_at = now + pause(leased.attempts)
+        case Postponed():
+            state, reason = "needs_attention", f"Tried {leased.attempts} times. {outcome.reason}"
+        case Stuck():
+            state, reason = "needs_attention", outcome.reason
+        case Superseded():
+            state, reason = "superseded", outcome.reason
+    async with pool.acquire() as conn, conn.transaction():
+        if isinstance(outcome, Written):
+            await write_backs.set_pims_id(conn, leased.practice_id, leased.kind, leased.subject_id, outcome.pims_id)
+        mine = await write_backs.settle(conn, leased, state, reason=reason, due_at=due_at, now=now)
+    log.info(
+        "write_back.settled" if mine else "write_back.lease_lost",
+        practice=str(leased.practice_id),
+        write_back=str(leased.write_back_id),
+        kind=leased.kind,
+        state=state,
+        attempts=leased.attempts,
+        seconds=round((now - leased.queued_at).total_seconds(), 3),
+    )
+
+
+def pause(attempts: int) -> timedelta:
+    """Return how long to wait before the next try: doubling from a second, at most five minutes, give or take half."""
+    return min(timedelta(seconds=2 ** min(attempts - 1, 20)), LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
