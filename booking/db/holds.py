@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from availability import Assignment
-from booking.db.pool import Connection, affected, one
+from booking.db.pool import Connection, affected, many, one
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -105,3 +105,32 @@ WHERE hold.practice_id = $1 AND hold.expires_at <= $4
 async def end_expired_holds(conn: Connection, practice_id: UUID, start: datetime, end: datetime, now: datetime) -> None:
     """Delete the expired holds that still claim something between two instants, so that the time can be claimed."""
     await conn.execute(END_EXPIRED_HOLDS, practice_id, start, end, now)
+
+
+class HeldTime(Struct, frozen=True, kw_only=True):
+    """A line of the console's schedule: a live hold and the resources it takes. Who holds it is not known yet."""
+
+    hold_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    expires_at: datetime
+    appointment_type: str
+    resource_ids: list[UUID]
+
+
+HELD = """
+SELECT h.hold_id, h.starts_at, h.ends_at, h.expires_at, coalesce(nullif(t.name, ''), t.pims_name) AS appointment_type,
+  coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
+            WHERE c.practice_id = h.practice_id AND c.hold_id = h.hold_id), '{}') AS resource_ids
+FROM hold h
+JOIN appointment_type t ON t.practice_id = h.practice_id AND t.appointment_type_id = h.appointment_type_id
+WHERE h.practice_id = $1 AND h.starts_at < $3 AND h.ends_at > $2 AND h.expires_at > $4
+ORDER BY h.starts_at, h.hold_id LIMIT 1000
+"""
+
+
+async def held_between(
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime
+) -> list[HeldTime]:
+    """Return the live holds between two instants."""
+    return many(await conn.fetch(HELD, practice_id, start, end, now), HeldTime)
