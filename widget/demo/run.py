@@ -86,7 +86,6 @@ def _start(environ: Mapping[str, str], running: ExitStack, progress: Callable[[s
     asyncio.run(
         set_up(
             database_url=settings["DATABASE_URL"],
-            redis_url=settings["REDIS_URL"],
             pims_url=addresses.pims,
             pims_key=secrets.pims_key,
             host_origins=addresses.host_origins,
