@@ -1,0 +1,60 @@
+"""Every statement of `booking/db` fits the schema and stays within one practice."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+import booking.db
+
+STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK|SET)\s", re.IGNORECASE)
+
+WITHOUT_PRACTICE = {
+    "claims.LOCK_DAY": "the practice is part of the lock's key",
+    "write_backs.NOTIFY": "wakes workers and says nothing",
+    "migrate.CREATE_TABLE": "the schema's own history",
+    "migrate.SELECT_APPLIED": "the schema's own history",
+    "migrate.INSERT_APPLIED": "the schema's own history",
+    "migrate.TRY_LOCK": "one migration at a time in the whole database",
+    "migrate.UNLOCK": "one migration at a time in the whole database",
+}
+"""Statements that may do without `practice_id`, each with its reason."""
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Return every statement: its module and name, and its text."""
+    for found in pkgutil.walk_packages(booking.db.__path__, "booking.db."):
+        module = importlib.import_module(found.name)
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, str) and STATEMENT.match(value):
+                yield f"{found.name.removeprefix('booking.db.')}.{name}", value
+
+
+def without_practice(named: Iterator[tuple[str, str]]) -> set[str]:
+    """Return the names of the statements that do not mention the practice."""
+    return {name for name, text in named if not re.search(r"\bpractice_id\b", text)}
+
+
+@pytest.mark.parametrize(("name", "text"), list(statements()))
+async def test_a_statement_fits_the_schema(pool: asyncpg.Pool, name: str, text: str) -> None:
+    async with pool.acquire() as conn:
+        await conn.prepare(text)
+
+
+def test_every_statement_stays_within_one_practice() -> None:
+    assert without_practice(statements()) == set(WITHOUT_PRACTICE)
+
+
+def test_a_statement_across_practices_is_found() -> None:
+    assert without_practice(iter([("x.LEAKY", "SELECT name FROM client WHERE id = $1")])) == {"x.LEAKY"}
+
+
+async def test_a_statement_that_does_not_fit_is_found(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await conn.prepare("SELECT not_a_column FROM schema_migrations")
