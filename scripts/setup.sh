@@ -49,7 +49,7 @@ else
     "$python" -m venv --clear .venv || fail "$python could not make .venv: its message is above."
 fi
 
-echo "Installing $LOCK (half a minute, once)"
+echo "Installing $LOCK (about a minute, once)"
 if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 \
     --require-hashes -r "$LOCK" >"$LOG" 2>&1; then
     if grep -qE "ProxyError|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|Network is unreachable" "$LOG"; then

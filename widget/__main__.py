@@ -33,7 +33,6 @@ def serve(environ: Mapping[str, str]) -> None:
         log_access=False,  # addresses of pages may name people's bookings
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN_SECONDS,
-        process_name="vetslot",
     ).serve()
 
 
