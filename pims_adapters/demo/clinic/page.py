@@ -30,6 +30,8 @@ HEADERS = {
 DAY_STARTS, DAY_ENDS = 7 * 60, 19 * 60
 """The minutes of the day the sheet shows; what lies outside is moved to its edge."""
 LATEST_FROM_OUTSIDE = 10
+YEARS = timedelta(days=3650)
+"""How far from today the sheet can be turned."""
 
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -67,7 +69,7 @@ def day(store: Store, asked: date | None, group: str, now: datetime) -> str:
         practice = store.all(Practice)[0]
         zone = ZoneInfo(practice.timezone)
         today = to_local(now, zone).date()
-        shown = min(max(asked or today, date(1970, 1, 2)), date(9000, 1, 1))
+        shown = min(max(asked or today, today - YEARS), today + YEARS)
         group = group if group in GROUPS else "doctors"
         columns = [column for column in store.all(Column) if column.category in GROUPS[group]]
         begin = to_instant(datetime.combine(shown, time()), zone)

@@ -16,7 +16,7 @@ FREE_STATES = ("cancelled", "no_show")
 
 
 class Weekly(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A wall-clock time, once or by an RFC 5545 rule, except on some dates."""
+    """A wall-clock time, once or by an RFC 5545 rule (weekly, without end), except on some dates."""
 
     starts: datetime
     minutes: int

@@ -3,12 +3,12 @@
 Spans here are naive local times `[start, end)`; instants are turned into them at the practice's zone.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rruleset, rrulestr
+from dateutil.rrule import rrulestr
 
 from pims_adapters.demo.clinic.records import Block, Column, Holiday, Weekly, length
 
@@ -22,7 +22,8 @@ def happenings(weekly: Weekly, first: date, last: date) -> list[Span]:
         starts = [weekly.starts] if first <= weekly.starts.date() <= last else []
     else:
         begin, end = datetime.combine(first, time()), datetime.combine(last + ONE_DAY, time())
-        starts = [at for at in _rule(weekly.rrule, weekly.starts).between(begin, end, inc=True) if at < end]
+        rule = rrulestr(weekly.rrule, dtstart=_not_long_before(weekly, first))
+        starts = [at for at in rule.between(begin, end, inc=True) if at < end]
     return [(at, at + length(weekly)) for at in starts if at.date() not in weekly.except_dates]
 
 
@@ -79,6 +80,8 @@ def to_local(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None)
 
 
-@lru_cache(maxsize=1024)
-def _rule(text: str, starts: datetime) -> rrule | rruleset:
-    return rrulestr(text, dtstart=starts, cache=True)
+def _not_long_before(weekly: Weekly, day: date) -> datetime:
+    """Return the rule's start moved on by whole periods, so that a far date is not reached week by week."""
+    every = re.search("INTERVAL=([0-9]+)", weekly.rrule or "")
+    period = timedelta(weeks=int(every[1]) if every else 1)
+    return weekly.starts + max((day - weekly.starts.date()) // period - 1, 0) * period

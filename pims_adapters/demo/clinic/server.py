@@ -257,7 +257,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(_refused(413, "too_large", "At most 64 KiB, with a Content-Length."))
             return
         address = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        query = {name: values[-1] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         request = Request(self.clinic, {}, query, self.rfile.read(int(length)), datetime.now(UTC))
         done = answer(request, self.command, address.path, self.headers.get("Authorization", ""))
         if done is None:

@@ -11,6 +11,11 @@ from pims_adapters.demo.clinic.interface import Instant, NewAppointment, Refused
 from pims_adapters.demo.clinic.records import KINDS, Appointment, Block, Column, Patient, State, Weekly
 from pims_adapters.demo.clinic.store import PREFIXES, Store
 
+Rule = Annotated[
+    str, Meta(pattern="^FREQ=WEEKLY(;INTERVAL=[1-9][0-9]?)?;BYDAY=(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU))*$")
+]
+"""The only recurrences this system knows."""
+
 
 class Move(Struct, kw_only=True, forbid_unknown_fields=True):
     """Where an appointment goes; without `end` it keeps its length, without `columns` its columns."""
@@ -38,7 +43,7 @@ class NewBlock(Struct, kw_only=True, forbid_unknown_fields=True):
     column: Word
     starts: Annotated[datetime, Meta(tz=False)]
     minutes: Annotated[int, Meta(gt=0, le=1440)]
-    rrule: Words | None = None
+    rrule: Rule | None = None
     reason: Words = ""
 
 

@@ -82,7 +82,7 @@ class Store:
     def fill(self, records: Iterable[AnyRecord]) -> None:
         """Take the first records; from now on cursors of any earlier file are unknown."""
         with self.transaction():
-            self._set_fact("epoch", secrets.token_hex(4))
+            self._begin_log()
             for record in records:
                 self._put(record)
 
@@ -157,7 +157,7 @@ class Store:
             if cursor is not None:
                 known, _, number = cursor.partition(".")
                 since = int(number) if re.fullmatch(r"[0-9]{1,15}", number) else -1
-                if known != epoch or not self._number("forgotten") <= since <= self._number("sequence"):
+                if known != epoch or not 0 <= since <= self._number("sequence"):
                     raise CursorForgotten
             rows = self._rows(
                 "select sequence, body from record where sequence > ? order by sequence limit ?", since, limit + 1
@@ -169,7 +169,10 @@ class Store:
         """Drop the tombstones; cursors from before no longer work."""
         with self.transaction():
             self._db.execute("delete from record where deleted")
-            self._set_fact("forgotten", str(self._count("sequence")))
+            self._begin_log()
+
+    def _begin_log(self) -> None:
+        self._set_fact("epoch", secrets.token_hex(4))
 
     def _count(self, name: str) -> int:
         number = self._number(name) + 1
