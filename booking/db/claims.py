@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from booking.db.pool import Connection
 
-LOCK_DAY = "SELECT pg_advisory_xact_lock(hashtextextended('claim/' || $1::text || '/' || $2::text, 0))"
+LOCK_DAY = "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'claim', $1::uuid, $2::date), 0))"
 
 
 async def lock_days(conn: Connection, practice_id: UUID, days: Iterable[date]) -> None:

@@ -60,3 +60,12 @@ def only(row: asyncpg.Record | None) -> Any:  # noqa: ANN401 - a single column h
         msg = "The statement was to return a row and returned none."
         raise LookupError(msg)
     return row[0]
+
+
+REACH = "SELECT 1"
+
+
+async def reachable(pool: Pool) -> bool:
+    """Say whether the database answers."""
+    async with pool.acquire() as conn:
+        return bool(await conn.fetchval(REACH))

@@ -1,0 +1,1 @@
+"""The JSON API: the only part of `booking` that knows Litestar."""
