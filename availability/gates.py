@@ -9,7 +9,7 @@ from availability.grid import grid_minutes
 from availability.local_time import minute_from, minute_of
 from availability.masks import Masks
 from availability.plan import Seat
-from availability.problem import SlotProblem, Visit
+from availability.problem import SlotProblem
 
 
 class Gates:
@@ -25,9 +25,10 @@ class Gates:
         if first.horizon is not None:
             end = min(end, minute_of(problem.now + first.horizon) + 1 - origin)
         self.starts: Minutes = span(begin, min(end, masks.calendar.size))
-        for visit in problem.visits:
+        everyone = tuple(range(len(problem.visits)))
+        for number, visit in enumerate(problem.visits):
             if visit.max_per_day is not None:
-                self.starts &= self._below_cap(visit.max_per_day, self._alike(visit), visit.booked_on)
+                self.starts &= self._below_cap(visit.max_per_day, self.alike(number, everyone), visit.booked_on)
         self._leads: dict[tuple[tuple[int, ...], str], Minutes] = {}
 
     def lead(self, leads: tuple[int, ...], resource: str) -> Minutes:
@@ -41,11 +42,20 @@ class Gates:
             for number in leads:
                 visit = self.visits[number]
                 if visit.max_per_resource_day is not None:
-                    alike = sum(self.visits[each].appointment_type == visit.appointment_type for each in leads)
                     booked_on = self.masks.resources[resource].booked_on
-                    allowed &= self._below_cap(visit.max_per_resource_day, alike, booked_on)
+                    allowed &= self._below_cap(visit.max_per_resource_day, self.alike(number, leads), booked_on)
             self._leads[key] = allowed
         return self._leads[key]
+
+    def left_on(self, day: date, number: int, resource: str) -> int | None:
+        """How many more visits the cap per resource of a visit allows on a date; None without a cap."""
+        most = self.visits[number].max_per_resource_day
+        return None if most is None else most - self.masks.resources[resource].booked_on.get(day, 0)
+
+    def alike(self, number: int, leads: tuple[int, ...]) -> int:
+        """How many of the visits `leads` are of the type of visit `number`."""
+        appointment_type = self.visits[number].appointment_type
+        return sum(self.visits[each].appointment_type == appointment_type for each in leads)
 
     def leads_collide(self, seat: Seat, other: Seat) -> bool:
         """Whether a cap per resource counts both seats together."""
@@ -55,9 +65,6 @@ class Gates:
             for a in seat.leads
             for b in other.leads
         )
-
-    def _alike(self, visit: Visit) -> int:
-        return sum(each.appointment_type == visit.appointment_type for each in self.visits)
 
     def _below_cap(self, most: int, more: int, booked_on: dict[date, int]) -> Minutes:
         """Minutes of the dates on which so many more are still within the cap."""

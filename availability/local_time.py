@@ -69,6 +69,10 @@ class Calendar:
         instant = self._resolved(local)
         return (minute_from(instant) if up else minute_of(instant)) - self.origin
 
+    def instant(self, minute: int) -> datetime:
+        """The instant (UTC) of a minute."""
+        return instant_of(self.origin + minute)
+
     def local(self, minute: int) -> datetime:
         """What the wall clock shows."""
         return instant_of(self.origin + minute).astimezone(self.zone).replace(tzinfo=None)

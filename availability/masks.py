@@ -1,7 +1,7 @@
 """The practice's schedule as bits: when each resource is open, blocked off and taken, and what the rules deny.
 
-`prepare` does it once, with all the zone and recurrence arithmetic; a caller who keeps the `Masks` asks the next question
-on the same schedule (another appointment type, another window inside the prepared one) for a fraction of the time.
+All the zone and recurrence arithmetic happens here, once; a caller who keeps the `Masks` asks the next question on the
+same schedule (another appointment type, another window inside the prepared one) for a fraction of the time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Masks:
             self.practice_open = self._recurring(problem.hours, "hours", widened=False) & ~self.closed
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
-            r.id: f"person {r.person}" if r.person is not None else f"alone {r.id}" for r in problem.resources
+            resource.id: f"alone {resource.id}" if resource.person is None else f"person {resource.person}"
+            for resource in problem.resources
         }
         """Whose busy time a resource shares: its person's, or nobody's."""
         self.open: dict[str, Minutes] = {}
@@ -60,16 +61,19 @@ class Masks:
         """Kept by `grid.grid_minutes`: a grid and what it counts from."""
         self._denied: dict[tuple[str, str | None], tuple[Minutes, list[tuple[timedelta, Minutes]]]] = {}
 
-    def serves(self, problem: SlotProblem, first: date, last: date) -> bool:
-        """Whether these masks tell the truth about another question's schedule and cover its dates."""
+    def cover(self, first: date, last: date) -> bool:
+        """Whether these dates are laid out."""
+        return self.calendar.first <= first and last <= self.calendar.last
+
+    def serves(self, problem: SlotProblem) -> bool:
+        """Whether another question is about the same schedule."""
         mine = self.problem
-        return (
-            self.calendar.first <= first
-            and last <= self.calendar.last
-            and (mine.resources is problem.resources or mine.resources == problem.resources)
-            and (mine.timezone, mine.closures, mine.hours, mine.rules)
-            == (problem.timezone, problem.closures, problem.hours, problem.rules)
-        )
+        return (mine.resources is problem.resources or mine.resources == problem.resources) and (
+            mine.timezone,
+            mine.closures,
+            mine.hours,
+            mine.rules,
+        ) == (problem.timezone, problem.closures, problem.hours, problem.rules)
 
     def denied(self, resource: str, appointment_type: str | None) -> tuple[Minutes, list[tuple[timedelta, Minutes]]]:
         """Minutes in which rules keep a type off a resource: those that stand, and those that are released in time."""
@@ -133,8 +137,7 @@ class Masks:
             self._left -= len(starts)
             if self._left < 0:
                 raise ProblemError(f"{path}[{number}].rrule", "one recurring time too many to be laid out")
-            for start in starts:
-                found.append(calendar.stretch(start, each.duration, widened=widened))
+            found += [calendar.stretch(start, each.duration, widened=widened) for start in starts]
         return found
 
     def _taken(self, members: list[Resource]) -> tuple[Minutes, ...]:

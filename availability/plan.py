@@ -46,6 +46,8 @@ class Seat(NamedTuple):
     """Which visits it belongs to."""
     leads: tuple[int, ...]
     """Of which visits it is the first need: their grid and their caps per resource look at it."""
+    fixed: tuple[str, ...] = ()
+    """Candidates that are settled already; the search for the best choice fills seats one by one."""
 
 
 class Plan(NamedTuple):

@@ -1,7 +1,7 @@
 """The question: one practice's schedule and the visit to be placed in it, as one immutable value.
 
-The field names are the public contract (JSON in, see `docs/availability.md`); `booking` builds the same structs from database rows.
-Instants are aware, spans half-open, durations `timedelta`s, recurring times local wall-clock times of `timezone`.
+The field names are the public contract (JSON in, see `docs/availability.md`); `booking` builds the same structs from
+database rows. Instants are aware, spans half-open, durations `timedelta`s, recurring times local wall-clock times of `timezone`.
 """
 
 from __future__ import annotations

@@ -37,6 +37,15 @@ class Seating:
         """Starts for which the search gave up; not among `starts`."""
         self.covers: list[tuple[tuple[int, ...], list[Cover]]] = []
 
+    def choice_at(self, start: int) -> Choice:
+        """The first choice in the order listed for one of the starts."""
+        found: list[tuple[str, ...]] = [()] * len(self.plan.seats)
+        for seats, covers in self.covers:
+            cover = next(each for each in covers if each.starts >> start & 1)
+            for seat, resources in zip(seats, cover.resources, strict=True):
+                found[seat] = resources
+        return tuple(found)
+
     def choices(self) -> dict[int, Choice]:
         """For every start the first choice in the order listed."""
         found: dict[int, list[tuple[str, ...]]] = {start: [()] * len(self.plan.seats) for start in members(self.starts)}
@@ -136,9 +145,12 @@ class _Search:
         self.board = board
         self.gates = gates
         self.seats = [plan.seats[number] for number in cluster]
-        self.places = [
-            (seat, options[number]) for number, seat in zip(cluster, self.seats, strict=True) for _ in range(seat.count)
-        ]
+        self.places: list[tuple[Seat, list[tuple[str, Minutes]]]] = []
+        for number, seat in zip(cluster, self.seats, strict=True):
+            fixed = [[option for option in options[number] if option[0] == resource] for resource in seat.fixed]
+            others = [option for option in options[number] if option[0] not in seat.fixed]
+            self.places += [(seat, option) for option in fixed]
+            self.places += [(seat, others)] * (seat.count - len(fixed))
         self.covers: list[Cover] = []
         self.found: Minutes = 0
         self.unsettled: Minutes = 0
@@ -162,7 +174,7 @@ class _Search:
             self.covers.append(Cover(starts, self._by_seat(chosen)))
             return
         seat, options = self.places[place]
-        same_seat_next = place + 1 < len(self.places) and self.places[place + 1][0] is seat
+        same_options_next = place + 1 < len(self.places) and self.places[place + 1][1] is options
         for position in range(listed_from, len(options)):
             resource, fit = options[position]
             rest = starts & self._open & fit
@@ -173,7 +185,7 @@ class _Search:
                 return
             rest &= self._beside(seat, resource, chosen)
             if rest:
-                self._branch(rest, [*chosen, resource], position + 1 if same_seat_next else 0)
+                self._branch(rest, [*chosen, resource], position + 1 if same_options_next else 0)
 
     def _beside(self, seat: Seat, resource: str, chosen: list[str]) -> Minutes:
         """Starts at which the resource can serve the seat beside what it, or its person, serves already."""

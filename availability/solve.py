@@ -1,56 +1,94 @@
-"""The walk from a question to its answer: masks, gates, seats, offer."""
+"""The walk from a question to its answer: masks, gates, seats, commitments, offer."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from availability.answer import Answer, Assignment, Slot
-from availability.board import Board
 from availability.check import check, check_question
-from availability.gates import Gates
-from availability.local_time import DAY, instant_of
+from availability.local_time import DAY, DAY_MINUTES, instant_of
 from availability.masks import Masks
-from availability.plan import Choice, Plan, plan_of_visits
-from availability.problem import SlotProblem
-from availability.seating import seat_all
+from availability.model import EFFORT
+from availability.offers import offered
+from availability.plan import Choice, Plan, plan_of_commitment, plan_of_visits
+from availability.problem import SlotProblem, Span
+from availability.question import Question
+
+FURTHEST = timedelta(days=400)
+"""How far after the window `next` is looked for where no horizon ends the search before."""
 
 
 def prepare(problem: SlotProblem) -> Masks:
     """The schedule of a problem as masks, to be kept for further questions on the same schedule and dates."""
     check(problem)
-    plan = plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)
-    return Masks(problem, *_dates(problem, plan))
+    return Masks(problem, *dates_of(problem))
 
 
-def solve(problem: SlotProblem, *, masks: Masks | None = None) -> Answer:
+def solve(problem: SlotProblem, *, masks: Masks | None = None, effort: float = EFFORT) -> Answer:
     """Every start at which the visits can be booked.
 
     `masks` may come from `prepare` with an earlier problem; where they do not fit this one, they are left aside.
+    `effort` limits each call of CP-SAT; what it leaves open is told in `warnings` and not offered.
     """
-    plan = plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)
-    if masks is not None and masks.serves(problem, *_dates(problem, plan)):
-        check_question(problem)
-    else:
-        masks = prepare(problem)
-    gates = Gates(masks, problem)
-    board = Board(masks, problem.now, 0, masks.calendar.size)
-    seating = seat_all(board, plan, gates.starts, gates)
-    slots = [
-        Slot(
-            start=instant_of(masks.calendar.origin + start),
-            end=instant_of(masks.calendar.origin + start + plan.length),
-            resources=_resources(plan, choice, len(problem.visits)),
-        )
-        for start, choice in seating.choices().items()
-    ]
-    return Answer(slots=slots)
+    question = Question(problem, masks_for(problem, masks), effort)
+    slots = [_slot(question, start, choice, score) for start, choice, score in offered(question)]
+    if slots:
+        return Answer(slots=slots, warnings=question.warnings)
+    following, warnings = _next(problem, effort)
+    return Answer(slots=[], next=following, warnings=[*question.warnings, *warnings])
 
 
-def _dates(problem: SlotProblem, plan: Plan) -> tuple[date, date]:
+def masks_for(problem: SlotProblem, masks: Masks | None) -> Masks:
+    """The masks that were kept, where they serve this problem; else its own. The problem is checked either way."""
+    if masks is None or not masks.serves(problem):
+        return prepare(problem)
+    check_question(problem)
+    dates = dates_of(problem)
+    return masks if masks.cover(*dates) else Masks(problem, *dates)
+
+
+def dates_of(problem: SlotProblem) -> tuple[date, date]:
+    """First and last local date that can matter: those of the window and the commitments, and what may reach there."""
+    plans = [plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)]
+    plans += [plan_of_visits((each.visit,), "back_to_back", ()) for each in problem.protect]
+    first, last = problem.window.start, problem.window.end
+    for commitment in problem.commitments:
+        plans.append(plan_of_commitment(commitment))
+        first, last = min(first, commitment.earliest), max(last, commitment.latest)
+    margin = DAY * (2 + max(max(plan.before, plan.reach) for plan in plans) // DAY_MINUTES)
     zone = ZoneInfo(problem.timezone)
-    margin = DAY * (1 + (max(plan.before, plan.reach) // 1440 + 1))
-    return problem.window.start.astimezone(zone).date() - margin, problem.window.end.astimezone(zone).date() + margin
+    return first.astimezone(zone).date() - margin, last.astimezone(zone).date() + margin
+
+
+def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[str]]:
+    """The first start after the window, looked for month by month, and what keeps it from being sure."""
+    begin = problem.window.end
+    horizon = problem.visits[0].horizon
+    furthest = begin + FURTHEST
+    last = furthest if horizon is None else min(furthest, problem.now + horizon + timedelta(minutes=1))
+    plain = msgspec.structs.replace(problem, protect=())
+    while begin < last:
+        end = min(begin + timedelta(days=31), last)
+        later = msgspec.structs.replace(plain, window=Span(start=begin, end=end))
+        question = Question(later, prepare(later), effort)
+        choices = question.choices()
+        if choices:
+            return instant_of(question.masks.calendar.origin + min(choices)), []
+        begin = end
+    return None, []
+
+
+def _slot(question: Question, start: int, choice: Choice, score: int) -> Slot:
+    minute = question.masks.calendar.origin + start
+    return Slot(
+        start=instant_of(minute),
+        end=instant_of(minute + question.plan.length),
+        resources=_resources(question.plan, choice, len(question.problem.visits)),
+        score=score,
+    )
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:
