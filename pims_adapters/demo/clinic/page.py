@@ -27,9 +27,10 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
 }
-DAY_STARTS, DAY_ENDS = 7 * 60, 19 * 60
+DAY_STARTS, DAY_ENDS = 8 * 60, 18 * 60
 """The minutes of the day the sheet shows; what lies outside is moved to its edge."""
-LATEST_FROM_OUTSIDE = 10
+SHORTEST = 10
+LATEST_FROM_OUTSIDE = 5
 YEARS = timedelta(days=3650)
 """How far from today the sheet can be turned."""
 
@@ -56,11 +57,11 @@ class Entry:
 
     @property
     def top(self) -> int:
-        return max(_minute(self.begin) - DAY_STARTS, 0)
+        return min(max(_minute(self.begin), DAY_STARTS), DAY_ENDS - SHORTEST) - DAY_STARTS
 
     @property
     def height(self) -> int:
-        return max(min(_minute(self.end), DAY_ENDS) - max(_minute(self.begin), DAY_STARTS), 10)
+        return max(min(_minute(self.end), DAY_ENDS) - DAY_STARTS - self.top, SHORTEST)
 
 
 def day(store: Store, asked: date | None, group: str, now: datetime) -> str:
