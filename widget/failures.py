@@ -1,0 +1,74 @@
+"""When a request fails: what went wrong in plain words, what the person can do, and the practice's phone.
+
+An error is an error page, never an empty list of times.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import asyncpg
+import redis.exceptions
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from widget.pages import page
+from widget.state import HttpRequest
+
+logger = structlog.get_logger()
+
+OUT_OF_REACH = (
+    OSError,  # connections refused, reset, timed out
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.TooManyConnectionsError,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+)
+WORDS = {
+    400: ("We could not read that", "Something in the form or the address was garbled. Please go back and try again."),
+    403: ("That is not allowed", "This page cannot be used from where you came. Please start from our own pages."),
+    404: ("We cannot find this page", "The address may be mistyped, or the page may be gone."),
+    405: ("That does not work here", "Please go back to the page before and use its buttons."),
+    413: ("That was too much at once", "What you sent is larger than we can take. Please shorten it and try again."),
+    422: ("Something is missing", "Please go back and check what you entered."),
+    429: ("Let us catch our breath", "That was tried very often in a short time. Please wait a few minutes."),
+    500: (
+        "Something broke on our side",
+        "It is not your fault, and nothing is booked twice. Please try again.",
+    ),
+    503: (
+        "We are out of reach for a moment",
+        "We cannot see the schedule right now. Please try again in a minute.",
+    ),
+}
+
+
+def failure_page(request: HttpRequest, status: int, *, details: str = "") -> Response[str]:
+    """Return the page for a status. `details`: a sentence for people, in place of the general one."""
+    title, words = WORDS.get(status, WORDS[500 if status >= 500 else 400])  # noqa: PLR2004 - the border of HTTP's classes
+    practice = request.scope["state"].get("practice")
+    answer = page("failure.html", status=status, title=title, words=details or words, practice=practice)
+    if status in (429, 503):
+        answer.headers["retry-after"] = "60"
+    return answer
+
+
+def on_refusal(request: HttpRequest, refusal: HTTPException) -> Response[str]:
+    """Answer a request that cannot stand."""
+    if refusal.status_code >= 500:  # noqa: PLR2004
+        return on_failure(request, refusal)
+    answer = failure_page(request, refusal.status_code)
+    answer.headers.update(refusal.headers or {})
+    return answer
+
+
+def on_failure(request: HttpRequest, failure: Exception) -> Response[str]:
+    """Answer a request that we failed, and leave a trace of where: not of what was said, which may be personal."""
+    status = 503 if isinstance(failure, OUT_OF_REACH) else 500
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(failure.__traceback__)]
+    route = request.scope.get("path_template", "")
+    logger.error("request failed", route=route, status=status, error=type(failure).__qualname__, where=where[-8:])
+    return failure_page(request, status)

@@ -1,0 +1,39 @@
+"""What every request may ask for, by the name of a handler's argument: `pool`, `redis`, `settings`.
+
+A handler writes `pool: ThePool`; the composition root provides them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from redis.asyncio import Redis
+
+from booking.db.pool import Pool
+from widget.settings import Settings
+
+ThePool: TypeAlias = NamedDependency[Pool]
+TheRedis: TypeAlias = NamedDependency[Redis]
+TheSettings: TypeAlias = NamedDependency[Settings]
+HttpRequest: TypeAlias = Request[Any, Any, State]
+
+
+async def _pool(state: State) -> Pool:
+    pool: Pool = state.pool
+    return pool
+
+
+async def _redis(state: State) -> Redis:
+    redis: Redis = state.redis
+    return redis
+
+
+async def _settings(state: State) -> Settings:
+    settings: Settings = state.settings
+    return settings
+
+
+DEPENDENCIES = {"pool": Provide(_pool), "redis": Provide(_redis), "settings": Provide(_settings)}
