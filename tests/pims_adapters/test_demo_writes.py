@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 from time import monotonic
 
@@ -90,6 +91,15 @@ async def test_a_taken_column_is_refused_as_taken(adapter: PimsAdapter, draft: A
     assert await adapter.find("appointment", "was second") is None
     touching = replace(draft, start=draft.end, end=draft.end + timedelta(minutes=30))
     await adapter.create_appointment(touching, "comes after")
+
+
+async def test_of_many_that_want_one_time_exactly_one_gets_it(
+    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+) -> None:
+    wishes = (adapter.create_appointment(draft, "one of many") for _ in range(20))
+    outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    assert sum(isinstance(outcome, PimsRejected) and outcome.taken for outcome in outcomes) == 19
+    assert len(clinic.with_key("appointments", "one of many")) == 1
 
 
 async def test_a_cancelled_appointment_gives_its_time_back(

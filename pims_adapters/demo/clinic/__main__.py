@@ -20,6 +20,8 @@ DEFAULT_KEY = "riverside-demo-key"
 def main() -> None:
     """Open or seed the practice, say where it listens (the first line printed), and serve until told to stop."""
     asked = _arguments()
+    if asked.state_file is not None:
+        asked.state_file.parent.mkdir(parents=True, exist_ok=True)
     store = Store(asked.state_file)
     if not store.seeded:
         start = asked.seed_date or datetime.now(ZoneInfo(ZONE)).date()

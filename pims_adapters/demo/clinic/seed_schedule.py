@@ -114,7 +114,8 @@ def _fill(
         until = at + timedelta(minutes=MINUTES[type_])
         extra = _with(random, type_, (at, until), taken) if until <= end and random.random() < load else None
         if extra is None:
-            at += timedelta(minutes=30)
+            # A gap holds a whole half hour by the clock, so that what is free can be offered.
+            at += timedelta(minutes=30 + -at.minute % 30)
             continue
         columns = [column, *extra]
         for each in columns:
