@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -29,13 +30,22 @@ class SlotTaken(Struct, frozen=True, kw_only=True, tag="slot_taken"):
     alternatives: list[OfferedSlot]
 
 
-async def hold(pool: Pool, practice: Practice, wish: Wish, start: datetime, *, now: datetime) -> Held | SlotTaken:
-    """Keep a time for the practice's holding time. Raises `NotBookableOnline`."""
+async def hold(
+    pool: Pool, practice: Practice, wish: Wish, start: datetime, *, now: datetime, instead_of: Hold | None = None
+) -> Held | SlotTaken:
+    """Keep a time for the practice's holding time. Raises `NotBookableOnline`.
+
+    `instead_of`: the same client's hold, which ends where this one succeeds and stays where it does not.
+    """
     hold_id, secret = uuid4(), new_secret()
-    async with pool.acquire() as conn, conn.transaction():
-        appointment_type = await wished_type(conn, practice, wish)
-        claimed = await claim(conn, practice, appointment_type, wish, start, now=now, hold_id=hold_id)
-        if not isinstance(claimed, NotFree):
+    with suppress(_NotFree):
+        async with pool.acquire() as conn, conn.transaction():
+            appointment_type = await wished_type(conn, practice, wish)
+            claimed = await claim(
+                conn, practice, appointment_type, wish, start, now=now, hold_id=hold_id, instead_of=instead_of
+            )
+            if isinstance(claimed, NotFree):
+                raise _NotFree
             held = Hold(
                 hold_id=hold_id,
                 wish=wish,
@@ -47,7 +57,12 @@ async def hold(pool: Pool, practice: Practice, wish: Wish, start: datetime, *, n
             )
             await holds_db.insert_hold(conn, practice.practice_id, held, digest(secret))
             return Held(hold=held, secret=secret)
-    return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now))
+    own_hold = instead_of.hold_id if instead_of else None
+    return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own_hold=own_hold))
+
+
+class _NotFree(Exception):
+    """Rolls the transaction back, which the hold to be replaced may have ended in already."""
 
 
 async def find_hold(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> Hold | None:

@@ -99,8 +99,26 @@ async def wished_type(conn: Connection, practice: Practice, wish: Wish) -> Appoi
     raise NotBookableOnline(NotBookableOnline.__doc__)
 
 
-async def offer(pool: Pool, practice: Practice, wish: Wish, first: date, last: date, *, now: datetime) -> Offer:
-    """Return the bookable times on the local days from first to last.
+async def choosable_providers(
+    conn: Connection, practice: Practice, appointment_type: AppointmentType
+) -> list[schedule.Resource]:
+    """Return the providers among whom a client may choose for a type."""
+    roles = {need.role for step in appointment_type.steps for need in step.needs}
+    everybody = await schedule.resources(conn, practice.practice_id)
+    return [one for one in everybody if one.kind == "provider" and roles.intersection(one.roles)]
+
+
+async def offer(
+    pool: Pool,
+    practice: Practice,
+    wish: Wish,
+    first: date,
+    last: date,
+    *,
+    now: datetime,
+    own_hold: UUID | None = None,
+) -> Offer:
+    """Return the bookable times on the local days from first to last; what `own_hold` has taken counts as free.
 
     Raises `NotBookableOnline`, and `ValueError` where the days are out of order or more than 62.
     """
@@ -111,7 +129,9 @@ async def offer(pool: Pool, practice: Practice, wish: Wish, first: date, last: d
         window = Span(
             start=day_start(first, practice.timezone), end=day_start(last + timedelta(days=1), practice.timezone)
         )
-        problem, freshness = await slot_problem(conn, practice, appointment_type, wish, window, now=now)
+        problem, freshness = await slot_problem(
+            conn, practice, appointment_type, wish, window, now=now, own_hold=own_hold
+        )
     answer = await answer_of(problem)
     by_day = {
         day: [OfferedSlot(start=slot.start, end=slot.end, resources=single(slot)) for slot in slots]
@@ -127,11 +147,18 @@ async def offer(pool: Pool, practice: Practice, wish: Wish, first: date, last: d
 
 
 async def alternatives(
-    pool: Pool, practice: Practice, wish: Wish, start: datetime, *, now: datetime, most: int = 6
+    pool: Pool,
+    practice: Practice,
+    wish: Wish,
+    start: datetime,
+    *,
+    now: datetime,
+    own_hold: UUID | None = None,
+    most: int = 6,
 ) -> list[OfferedSlot]:
     """Return the bookable times nearest to one that was lost, in the week that begins with its day."""
     day = local_date(start, practice.timezone)
-    week = await offer(pool, practice, wish, day, day + timedelta(days=6), now=now)
+    week = await offer(pool, practice, wish, day, day + timedelta(days=6), now=now, own_hold=own_hold)
     slots = [slot for one in week.days for slot in one.slots]
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)
 
