@@ -24,6 +24,7 @@ HOUR = 60 // ROW
 DAY = 24 * HOUR
 MOST_LANES = 6
 USUAL_HOURS = (8, 18)
+KINDS = ("provider", "technician", "room", "equipment")
 
 
 class Card(Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ def sheet_of(day: ScheduleDay, timezone: str, *, now: datetime) -> Sheet:
     place = _Places(day, timezone)
     begin, end = place.window
     columns = []
-    for resource in day.resources:
+    for resource in sorted(day.resources, key=lambda one: KINDS.index(one.kind)):
         id_ = resource.resource_id
         cards = beside(
             [

@@ -70,7 +70,11 @@ async def show_schedule(
         lines=lines,
         holds={one.hold_id: one for one in shown.holds},
         names={one.resource_id: one.name for one in shown.resources},
-        attention=[line for line in lines.values() if line.entry.write_back == "needs_attention"],
+        # What needs somebody stands first.
+        online=sorted(
+            (line for line in lines.values() if line.entry.source == "online"),
+            key=lambda line: line.entry.write_back != "needs_attention",
+        ),
         freshness=freshness_words(shown.connection, practice.freshness_limit, now=now),
         refresh=REFRESH_SECONDS if any(one.write_back in PENDING for one in shown.appointments) else None,
         places=style_sheet_address(),
@@ -88,11 +92,9 @@ def freshness_words(connection: Connection | None, limit: timedelta, *, now: dat
     """Say how old our picture of the PIMS is and, where it gets no newer, why; None without a PIMS."""
     if connection is None:
         return None
-    as_of = (
-        "not read yet" if connection.as_of is None else f"as of {spoken(_whole_seconds(now - connection.as_of))} ago"
-    )
+    as_of = "not read yet" if connection.as_of is None else f"as of {spoken(now - connection.as_of)} ago"
     if connection.failure is not None:
-        since = f" for {spoken(_whole_seconds(now - connection.failing_since))}" if connection.failing_since else ""
+        since = f" for {spoken(now - connection.failing_since)}" if connection.failing_since else ""
         return FreshnessWords(good=False, words=f"PIMS {as_of}. It cannot be read{since}: {connection.failure}")
     stale = connection.as_of is None or now - connection.as_of > limit
     return FreshnessWords(good=not stale, words=f"PIMS {as_of}")
@@ -107,10 +109,6 @@ def _line(entry: ScheduleEntry, shown: ScheduleDay, now: datetime) -> Line:
         resources=[one.name for one in shown.resources if one.resource_id in taken],
         write_back=write_back_words(entry, now=now),
     )
-
-
-def _whole_seconds(span: timedelta) -> timedelta:
-    return timedelta(seconds=max(0, round(span.total_seconds())))
 
 
 def _date(text: str) -> date | None:

@@ -36,8 +36,7 @@ def write_back_words(entry: ScheduleEntry, *, now: datetime) -> WriteBackWords |
         case "sending":
             return WriteBackWords(tone="busy", icon="◔", words="being written", next="The PIMS is being asked now.")
         case "written":
-            took = entry.written_at - entry.created_at if entry.written_at else None
-            words = "written" if took is None else f"written, {spoken(took)}"
+            words = f"written, {took(entry.written_at - entry.created_at)}" if entry.written_at else "written"
             return WriteBackWords(tone="good", icon="✓", words=words)
         case "unknown":
             when = f"We look for it in the PIMS {in_time(entry.due_at, now)} before anything is sent again."
@@ -60,15 +59,17 @@ def in_time(due_at: datetime | None, now: datetime) -> str:
     return f"in {spoken(due_at - now)}"
 
 
-def spoken(span: timedelta) -> str:
-    """Return a span in its two largest units; seconds with a tenth, as they are what a write-back takes."""
+def took(span: timedelta) -> str:
+    """Return how long something took, a short time with a tenth of a second."""
     seconds = max(0.0, span.total_seconds())
-    if seconds < 9.95:  # noqa: PLR2004 - rounds to 10.0
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    days, hours, minutes, rest = whole // 86_400, whole // 3600 % 24, whole // 60 % 60, whole % 60
-    parts = [f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")) if n]
-    return " ".join(parts[:2])
+    return f"{seconds:.1f} s" if seconds < 9.95 else spoken(span)  # noqa: PLR2004 - rounds to 10.0
+
+
+def spoken(span: timedelta) -> str:
+    """Return a span in its two largest units: `12 s`, `3 min 5 s`, `2 d 4 h`."""
+    whole = max(0, round(span.total_seconds()))
+    parts = ((whole // 86_400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    return " ".join([f"{n} {unit}" for n, unit in parts if n][:2]) or "0 s"
 
 
 def sentence(text: str | None) -> str:
