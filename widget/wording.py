@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, get_timezone_name
 
 from booking.local_days import in_zone
+from booking.offers import OfferedSlot
 
 LOCALE = "en"
 HOUR = timedelta(hours=1)
@@ -52,10 +52,20 @@ def when(value: datetime, timezone: str) -> str:
     return f"{day(in_zone(value, timezone))}, {clock(value, timezone)}"
 
 
-def zone(timezone: str, at: datetime) -> str:
+def zone_of(at: datetime, timezone: str) -> str:
     """Return the name of the practice's zone at an instant: `Eastern Standard Time`."""
-    name: str = get_timezone_name(at.astimezone(ZoneInfo(timezone)), locale=LOCALE)
+    name: str = get_timezone_name(in_zone(at, timezone), locale=LOCALE)
     return name
+
+
+def minutes_left(seconds: int) -> str:
+    """Return `9:05`."""
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def served(slot: OfferedSlot, names: dict[str, str]) -> list[str]:
+    """Return the names, among these, of who would serve a slot."""
+    return [names[id_] for ids in slot.resources.values() for id_ in ids if id_ in names]
 
 
 def length(value: timedelta) -> str:
@@ -96,13 +106,15 @@ def dialed(value: str) -> str:
     return "".join(sign for sign in value if sign.isdigit() or sign == "+")
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "day": day,
     "weekday": weekday,
     "month_day": month_day,
     "clock": clock,
     "when": when,
-    "zone": zone,
+    "zone_of": zone_of,
+    "minutes_left": minutes_left,
+    "served": served,
     "length_words": length,
     "counted": number,
     "species": species,

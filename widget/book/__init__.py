@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Router
 
 from booking.offers import NotBookableOnline
-from widget.book import choose
+from widget.book import ask, check, choose, pet, times, visit, who
 from widget.book.shell import (
     PROVIDED,
     PROVIDED_IN_FLOW,
@@ -18,7 +18,36 @@ from widget.book.shell import (
 
 router = Router(
     "/",
-    route_handlers=[choose.choose, choose.choose_type, choose.change_type_page, choose.change_type],
+    route_handlers=[
+        choose.choose,
+        choose.choose_type,
+        choose.change_type_page,
+        choose.change_type,
+        times.times_by_link,
+        times.hold_by_link,
+        times.times,
+        times.hold_time,
+        times.taken,
+        who.who,
+        who.ask_for_code,
+        who.code,
+        who.enter_code,
+        who.send_again,
+        pet.pet,
+        pet.choose_pet,
+        pet.details,
+        pet.enter_details,
+        check.check,
+        check.confirm,
+        check.keep_longer,
+        visit.visit,
+        visit.visit_file,
+        ask.ask,
+        ask.send_request,
+        ask.request_sent,
+        ask.ask_in_flow,
+        ask.send_request_in_flow,
+    ],
     dependencies={**PROVIDED, **PROVIDED_IN_FLOW},
     exception_handlers={
         FlowEnded: flow_ended,
