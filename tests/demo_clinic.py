@@ -20,8 +20,9 @@ ROOT = Path(__file__).parent.parent
 class DemoClinic:
     """A running demo PIMS. `settings` open an adapter on it; the methods ask and act past the adapter."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, state_file: Path | None) -> None:
         self.url = url
+        self.state_file = state_file
         self.settings = {"url": url, "key": KEY}
         self._process = process
         self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=20, trust_env=False)
@@ -72,7 +73,7 @@ def running_clinic(
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    clinic = DemoClinic(process, url)
+    clinic = DemoClinic(process, url, state_file)
     assert url, "The demo PIMS did not start; its error stands above."
     try:
         yield clinic

@@ -1,0 +1,126 @@
+"""Identity: a code proves a contact once, and nothing tells a known contact from an unknown one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from redis.asyncio import Redis
+
+from booking.contacts import ContactUnreadableError, read_contact, read_phone
+from booking.identify import CodeExpired, CodeSent, Proven, TooManyCodes, WrongCode, check_code, send_code
+from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
+from tests.booking.conftest import NOW, Riverside
+from tests.booking.steps import SECRET_KEY
+
+KNOWN = OLIVIA_CARTER.phone or ""
+UNKNOWN = "+12125550777"
+
+
+async def ask(riverside: Riverside, redis: Redis, typed: str, *, address: str = "192.0.2.1") -> CodeSent | TooManyCodes:
+    return await send_code(
+        riverside.pool,
+        redis,
+        riverside.practice,
+        read_contact(typed, "US"),
+        address=address,
+        secret_key=SECRET_KEY,
+        now=NOW,
+    )
+
+
+async def code_of_last_message(riverside: Riverside) -> str:
+    async with riverside.pool.acquire() as conn:
+        body = await conn.fetchval("SELECT body FROM message ORDER BY position DESC LIMIT 1")
+    found = re.search(r"\d{6}", body)
+    assert found
+    return found.group()
+
+
+async def check(riverside: Riverside, redis: Redis, sent: CodeSent, code: str) -> Proven | WrongCode | CodeExpired:
+    return await check_code(redis, riverside.practice, sent.verification_id, code, secret_key=SECRET_KEY)
+
+
+async def test_the_right_code_proves_the_contact_once(riverside: Riverside, redis: Redis) -> None:
+    sent = await ask(riverside, redis, "(212) 555-0101")
+    assert isinstance(sent, CodeSent)
+    code = await code_of_last_message(riverside)
+    assert await check(riverside, redis, sent, code) == Proven(contact=read_contact(KNOWN, "US"))
+    assert await check(riverside, redis, sent, code) == CodeExpired()
+
+
+async def test_the_sixth_try_finds_no_code_even_if_it_is_right(riverside: Riverside, redis: Redis) -> None:
+    sent = await ask(riverside, redis, KNOWN)
+    assert isinstance(sent, CodeSent)
+    code = await code_of_last_message(riverside)
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    assert [await check(riverside, redis, sent, wrong) for _ in range(5)] == [
+        WrongCode(tries_left=left) for left in (4, 3, 2, 1, 0)
+    ]
+    assert await check(riverside, redis, sent, code) == CodeExpired()
+
+
+async def test_a_code_belongs_to_the_verification_it_was_made_for(riverside: Riverside, redis: Redis) -> None:
+    mine = await ask(riverside, redis, UNKNOWN)
+    theirs = await ask(riverside, redis, KNOWN)
+    assert isinstance(mine, CodeSent)
+    assert isinstance(theirs, CodeSent)
+    code = await code_of_last_message(riverside)
+    assert await check(riverside, redis, theirs, code) == Proven(contact=read_contact(KNOWN, "US"))
+    assert isinstance(await check(riverside, redis, mine, code), WrongCode)
+
+
+async def test_neither_the_code_nor_the_contact_stands_in_redis_in_a_key(riverside: Riverside, redis: Redis) -> None:
+    await ask(riverside, redis, KNOWN)
+    code = await code_of_last_message(riverside)
+    keys = [key.decode() for key in await redis.keys("*")]
+    assert keys
+    assert not [key for key in keys if "5550101" in key]
+    kept = [await redis.hgetall(key) for key in keys if "verification" in key]
+    assert not [one for one in kept if code.encode() in one.get(b"digest", b"")]
+
+
+async def test_known_and_unknown_contacts_are_told_the_same(riverside: Riverside, redis: Redis) -> None:
+    bodies = []
+    for typed in (KNOWN, UNKNOWN):
+        assert isinstance(await ask(riverside, redis, typed), CodeSent)
+        async with riverside.pool.acquire() as conn:
+            body = await conn.fetchval("SELECT body FROM message ORDER BY position DESC LIMIT 1")
+        bodies.append(re.sub(r"\d{6}", "······", body))
+    assert bodies[0] == bodies[1]
+
+
+async def test_codes_to_one_contact_are_limited_known_or_not(riverside: Riverside, redis: Redis) -> None:
+    for typed in (KNOWN, UNKNOWN):
+        outcomes = [await ask(riverside, redis, typed) for _ in range(4)]
+        assert [type(one) for one in outcomes] == [CodeSent, CodeSent, CodeSent, TooManyCodes]
+
+
+async def test_codes_from_one_address_are_limited(riverside: Riverside, redis: Redis) -> None:
+    outcomes = [await ask(riverside, redis, f"+1212555{n:04}", address="192.0.2.7") for n in range(31)]
+    assert [type(one) for one in outcomes[-2:]] == [CodeSent, TooManyCodes]
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("212 555 0101", "+12125550101"),
+        ("(212) 555-0101", "+12125550101"),
+        ("+1 212.555.0101", "+12125550101"),
+        ("212-555-0101 (Bob work)", "+12125550101"),
+        ("+49 30 901820", "+4930901820"),
+        (" Olivia.Carter@Example.COM ", "olivia.carter@example.com"),
+    ],
+)
+def test_a_contact_is_read_as_people_type_it(typed: str, read: str) -> None:
+    assert read_contact(typed, "US").value == read
+
+
+@pytest.mark.parametrize("typed", ["", "555-0101", "call me", "a@b", "@example.com", "9" * 300, "a@example,com"])
+def test_what_is_no_contact_is_refused_in_words_that_help(typed: str) -> None:
+    with pytest.raises(ContactUnreadableError, match="phone number with its area code, or an email"):
+        read_contact(typed, "US")
+
+
+def test_a_phone_that_cannot_be_used_is_not_guessed_at() -> None:
+    assert read_phone("555-0134 (Bob work)", "US") is None
