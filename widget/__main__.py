@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from multiprocessing import parent_process
 from typing import Any
 
 from booking.db.migrate import MigrationRefused, migrate
+from widget.end_with_parent import end_with_parent
 from widget.settings import SettingRefused, Settings, database_url
 
 STOP_WITHIN_SECONDS = 4
@@ -24,7 +26,6 @@ def serve(environ: Mapping[str, str]) -> None:
     settings = Settings.from_environment(environ)
     Granian(
         "widget.app:from_environment",
-        factory=True,
         interface=Interfaces.ASGI,
         address=settings.host,
         port=settings.port,
@@ -33,7 +34,7 @@ def serve(environ: Mapping[str, str]) -> None:
         log_access=False,  # addresses of pages may name people's bookings
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_WITHIN_SECONDS,
-    ).serve()
+    ).serve(target_loader=_load_application, wrap_loader=False)
 
 
 def work(environ: Mapping[str, str]) -> None:
@@ -97,6 +98,15 @@ def main(arguments: list[str]) -> int:
         print(f"vetslot {chosen}: {refused}", file=sys.stderr)
         return 1
     return 0
+
+
+def _load_application() -> object:
+    """Run in each worker process: a killed `serve` must not leave workers that hold its port."""
+    from widget.app import from_environment  # noqa: PLC0415  # only a web server needs it
+
+    if parent := parent_process():
+        end_with_parent(parent.pid or 0)
+    return from_environment()
 
 
 def _run_until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -33,7 +33,8 @@ SYNC_SECONDS = "5"
 
 def run(environ: Mapping[str, str]) -> None:
     """Run the demo until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell that starts us in the background has SIGINT ignored
+        signal.signal(each, _interrupt)
     began = time.monotonic()
 
     def progress(line: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -10,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from widget.embedded.account import Account
 from widget.embedded.failure import EmbeddedServerFailed
+from widget.end_with_parent import end_with_parent
 
-LIBC = ctypes.CDLL(None)
-PR_SET_PDEATHSIG = 1
 NOT_FOR_SERVERS = ("PG", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SMTP_URL")
 
 
@@ -34,14 +33,6 @@ def start_child(
 
     Call it from the main thread: it is the thread's end, not the process's, that the kernel watches.
     """
-    parent = os.getpid()
-
-    def end_with_parent() -> None:
-        # Runs after the change of account, which would have cleared it.
-        LIBC.prctl(PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent:  # killed before the line above
-            os._exit(1)
-
     with log.open("ab") as output:
         process = subprocess.Popen(
             list(command),
@@ -54,7 +45,7 @@ def start_child(
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # it calls only into libc
+            preexec_fn=partial(end_with_parent, os.getpid(), death_signal),  # noqa: PLW1509  # made for this place
         )
     assert process.stdin is not None  # noqa: S101  # a pipe was asked for
     with process.stdin as pipe:
