@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _load_application() -> object:
+def _load_application() -> Callable[..., Any]:
     """Run in each worker process: a killed `serve` must not leave workers that hold its port."""
     from widget.app import from_environment  # noqa: PLC0415  # only a web server needs it
 
