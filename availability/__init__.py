@@ -12,6 +12,7 @@
 from availability.answer import Answer, Assignment, Explanation, Fact, Occupied, Slot
 from availability.decode import decode
 from availability.errors import ProblemError
+from availability.explain import explain
 from availability.masks import Masks
 from availability.occupied import occupied
 from availability.problem import (
@@ -58,6 +59,7 @@ __all__ = [
     "Step",
     "Visit",
     "decode",
+    "explain",
     "occupied",
     "prepare",
     "solve",

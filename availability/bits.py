@@ -38,6 +38,11 @@ def merge(stretches: Iterable[Stretch]) -> list[Stretch]:
     return merged
 
 
+def overlap(some: Iterable[Stretch], others: Iterable[Stretch]) -> bool:
+    """Whether any stretch of one shares a minute with any of the other."""
+    return any(begin < other_end and other_begin < end for begin, end in some for other_begin, other_end in others)
+
+
 def union(stretches: Iterable[Stretch], size: int) -> Minutes:
     """All minutes of the stretches, cut to `[0, size)`.
 
@@ -53,27 +58,38 @@ def union(stretches: Iterable[Stretch], size: int) -> Minutes:
     return int.from_bytes(ends, "little") - int.from_bytes(starts, "little")
 
 
+def depth(stretches: list[Stretch]) -> int:
+    """How many stretches there are at most at one minute."""
+    deepest = now = 0
+    for _, change in _changes(stretches):
+        now += change
+        deepest = max(deepest, now)
+    return deepest
+
+
 def levels(stretches: list[Stretch], size: int, wanted: int) -> tuple[Minutes, ...]:
     """Minutes covered at least once, at least twice, … by the stretches: as many levels as occur, at most `wanted`."""
     if wanted == 1:
         once = union(stretches, size)
         return (once,) if once else ()
-    steps = sorted(
-        (minute, change) for start, end in stretches if end > start for minute, change in ((start, 1), (end, -1))
-    )
-    covered: list[list[Stretch]] = [[] for _ in range(wanted)]
-    since = [0] * wanted
-    depth = 0
-    for minute, change in steps:
+    covered: list[list[Stretch]] = []
+    since: list[int] = []
+    for minute, change in _changes(stretches):
         if change > 0:
-            if depth < wanted:
-                since[depth] = minute
-            depth += 1
+            since.append(minute)
         else:
-            depth -= 1
-            if depth < wanted:
-                covered[depth].append((since[depth], minute))
-    return tuple(level for level in (union(each, size) for each in covered) if level)
+            # Whatever began last ends first: level n is covered while n or more stretches last.
+            begin = since.pop()
+            while len(covered) <= len(since):
+                covered.append([])
+            covered[len(since)].append((begin, minute))
+    return tuple(level for level in (union(each, size) for each in covered[:wanted]) if level)
+
+
+def _changes(stretches: list[Stretch]) -> list[tuple[int, int]]:
+    """Begins (1) and ends (-1) in order; what ends at a minute ends before what begins there."""
+    ends = ((end, -1) for begin, end in stretches if begin < end)
+    return sorted([*((begin, 1) for begin, end in stretches if begin < end), *ends])
 
 
 def stacked(level_masks: tuple[Minutes, ...], more: Minutes) -> tuple[Minutes, ...]:

@@ -80,7 +80,7 @@ class Board:
                 return 0
             for release, denied in self.masks.denied(resource, work.appointment_type)[1]:
                 touched = self.all & ~shifted(runs(self.all & ~self.cut(denied), work.length), -work.begin)
-                starts &= ~(touched & self._from_now(release, -work.visit_begin))
+                starts &= ~(touched & self.from_now(release, -work.visit_begin))
         for begin, end in seat.buffers:
             starts &= shifted(runs(free, end - begin), -begin)
         return starts
@@ -96,7 +96,7 @@ class Board:
                 starts &= shifted(runs(self.free(resource, units), end - begin), -begin)
         return starts
 
-    def _from_now(self, passed: timedelta, later: int) -> Minutes:
+    def from_now(self, passed: timedelta, later: int) -> Minutes:
         """Minutes from `now` + `passed` on, moved."""
         first = minute_from(self.now + passed) - self.masks.calendar.origin - self.begin + later
         return span(first, self.size) if first < self.size else 0

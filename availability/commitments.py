@@ -97,7 +97,7 @@ def related(movables: Iterable[Movable], groups: frozenset[str], begin: int, end
 
 
 def place_in_turn(board: Board, movables: Sequence[Movable]) -> list[Placing] | None:
-    """A place for each, chosen greedily: those with least choice first, each as early, then each as late as it can be."""
+    """A place for each, chosen greedily: those with least choice first, each as early as it can be, then as late."""
     for late in (False, True):
         placings = _place(board, movables, late=late)
         if placings is not None:

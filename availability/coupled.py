@@ -1,7 +1,7 @@
 """Starts that are no matter of masks alone: beside commitments, or where the kernel's search gave up.
 
-One way to place all commitments proves, by the kernel, every start at which the visits fit beside them. A few ways found
-greedily prove most starts of a day; then CP-SAT is asked for a way that proves one more, until it says there is none.
+One way to place all commitments proves, by the kernel, every start at which the visits fit beside them. A few ways
+found greedily prove most starts of a day; then CP-SAT is asked for one that proves another, until there is none.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ GREEDY_FAILURES = 3
 class Day:
     """What can be booked on one board, a local date, beside commitments that lie on it entirely.
 
-    `known` is one way to place all commitments without the visits, if there is one at hand. `effort` limits each solve; starts about which it ran
-    out are `undecided`, and neither offered nor refused.
+    `known` is one way to place all commitments without the visits, if there is one at hand. `effort` limits each
+    solve; starts about which it ran out are `undecided`, neither offered nor refused.
     """
 
     def __init__(

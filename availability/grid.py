@@ -15,25 +15,22 @@ MINUTE = timedelta(minutes=1)
 
 
 def grid_minutes(masks: Masks, grid: Grid, resource: str) -> Minutes:
-    """The grid over all dates of the masks, where `resource` serves the first need."""
-    anchored = grid.starts is None and grid.anchor == "opening"
-    counts_from = None if not anchored else resource if masks.practice_open is None else "the practice"
-    key = grid, counts_from
+    """The grid over all dates of the masks, where `resource` serves the first need; kept with the masks."""
+    by_resource = grid.starts is None and grid.anchor == "opening" and masks.practice_hours is None
+    key = grid, resource if by_resource else None
     if key not in masks.grids:
-        if anchored:
-            opening = masks.open[resource] if masks.practice_open is None else masks.practice_open
-            masks.grids[key] = _from_openings(masks.calendar, grid, opening)
-        elif grid.starts is not None:
-            times = [since_midnight(each) // MINUTE for each in grid.starts]
-            masks.grids[key] = _every_day(masks.calendar, times)
-        else:
-            times = list(range(minutes(grid.offset), DAY_MINUTES, _every(grid)))
-            masks.grids[key] = _every_day(masks.calendar, times)
+        masks.grids[key] = grid_from(masks.calendar, grid, masks.open[resource] if by_resource else masks.opening)
     return masks.grids[key]
 
 
-def _every(grid: Grid) -> int:
-    return minutes(grid.every) if grid.every else DAY_MINUTES
+def grid_from(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
+    """The grid on every date of the calendar; `opening` is what one anchored there counts from."""
+    if grid.starts is not None:
+        return _every_day(calendar, [since_midnight(each) // MINUTE for each in grid.starts])
+    every = minutes(grid.every) if grid.every else DAY_MINUTES
+    if grid.anchor == "opening":
+        return _from_openings(calendar, every, minutes(grid.offset), opening)
+    return _every_day(calendar, list(range(minutes(grid.offset), DAY_MINUTES, every)))
 
 
 def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
@@ -49,9 +46,8 @@ def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
     return found
 
 
-def _from_openings(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
+def _from_openings(calendar: Calendar, every: int, offset: int, opening: Minutes) -> Minutes:
     """Counted from each start of open time on a date to the end of that stretch."""
-    every, offset = _every(grid), minutes(grid.offset)
     found = 0
     for day in calendar.dates:
         midnight, next_midnight = calendar.day(day)

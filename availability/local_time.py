@@ -69,6 +69,10 @@ class Calendar:
         instant = self._resolved(local)
         return (minute_from(instant) if up else minute_of(instant)) - self.origin
 
+    def minute_at(self, instant: datetime) -> int:
+        """Where an instant lies, seconds rounded down."""
+        return minute_of(instant) - self.origin
+
     def instant(self, minute: int) -> datetime:
         """The instant (UTC) of a minute."""
         return instant_of(self.origin + minute)

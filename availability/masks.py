@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from availability.bits import Minutes, Stretch, levels, span, union
+from availability.bits import Minutes, Stretch, depth, levels, span, union
 from availability.errors import ProblemError
 from availability.local_time import DAY, Calendar, minute_from, minute_of
 from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem, Span
@@ -18,6 +18,9 @@ from availability.recurrence import RecurrenceError, occurrences
 
 OCCURRENCES = 200_000
 """As many occurrences of all recurring times together are laid out."""
+
+LEVELS = 200_000_000
+"""As many bytes the levels of resources with capacity may fill; one takes a bit for every minute."""
 
 
 class Masks:
@@ -28,11 +31,14 @@ class Masks:
         self.calendar = Calendar(ZoneInfo(problem.timezone), first, last)
         self.all: Minutes = span(0, self.calendar.size)
         self._left = OCCURRENCES
+        self._room = LEVELS
         self.closed: Minutes = self._closures()
-        self.practice_open: Minutes | None = None
-        """The practice's hours without closures; None where it has none."""
+        self.practice_hours: Minutes | None = None
+        """The practice's hours; None where nothing limits the resources' own."""
         if problem.hours is not None:
-            self.practice_open = self._recurring(problem.hours, "hours", widened=False) & ~self.closed
+            self.practice_hours = self._recurring(problem.hours, "hours", widened=False)
+        self.opening: Minutes = (self.all if self.practice_hours is None else self.practice_hours) & ~self.closed
+        """When the practice as a whole is open."""
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
             resource.id: f"alone {resource.id}" if resource.person is None else f"person {resource.person}"
@@ -45,6 +51,7 @@ class Masks:
         """The resource's own hours and overrides, without closures."""
         self.clear: dict[str, Minutes] = {}
         """When it is not blocked off."""
+        self.block_offs: dict[str, list[Stretch]] = {}
         self.busy: dict[str, list[Stretch]] = {}
         for number, resource in enumerate(problem.resources):
             self._lay_out(resource, f"resources[{number}]")
@@ -53,7 +60,7 @@ class Masks:
             self.members.setdefault(self.group_of[resource.id], []).append(resource)
         self.taken = {group: self._taken(members) for group, members in self.members.items()}
         """Minutes in which at least one, at least two, … units of a group are taken."""
-        self.rule_spans = [
+        self.rule_minutes = [
             self._recurring(rule.when, f"rules[{number}].when", widened=True)
             for number, rule in enumerate(problem.rules)
         ]
@@ -81,12 +88,12 @@ class Masks:
         if key not in self._denied:
             standing = 0
             released = []
-            for rule, spans in zip(self.problem.rules, self.rule_spans, strict=True):
+            for rule, minutes in zip(self.problem.rules, self.rule_minutes, strict=True):
                 if forbids(rule, resource, appointment_type):
                     if rule.release is None:
-                        standing |= spans
+                        standing |= minutes
                     else:
-                        released.append((rule.release, spans))
+                        released.append((rule.release, minutes))
             self._denied[key] = standing, released
         return self._denied[key]
 
@@ -109,8 +116,10 @@ class Masks:
             if self.calendar.first <= override.date <= self.calendar.last:
                 own |= union((self._day_hours(override.date, hours) for hours in override.hours), self.calendar.size)
         self.own_open[resource.id] = own
-        self.open[resource.id] = own & ~self.closed if self.practice_open is None else own & self.practice_open
-        self.clear[resource.id] = self.all & ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
+        self.open[resource.id] = own & self.opening
+        block_offs = self._stretches(resource.block_offs, f"{path}.block_offs", widened=True)
+        self.block_offs[resource.id] = block_offs
+        self.clear[resource.id] = self.all & ~union(block_offs, self.calendar.size)
         self.busy[resource.id] = busy_stretches(resource.busy, self.calendar.origin, f"{path}.busy")
 
     def _day_hours(self, on: date, hours: DayHours) -> Stretch:
@@ -121,9 +130,9 @@ class Masks:
         )
 
     def _recurring(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> Minutes:
-        return union(self.stretches(recurring, path, widened=widened), self.calendar.size)
+        return union(self._stretches(recurring, path, widened=widened), self.calendar.size)
 
-    def stretches(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> list[Stretch]:
+    def _stretches(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> list[Stretch]:
         """Every occurrence that touches the calendar, as minutes."""
         calendar = self.calendar
         found = []
@@ -142,7 +151,13 @@ class Masks:
 
     def _taken(self, members: list[Resource]) -> tuple[Minutes, ...]:
         stretches = [stretch for member in members for stretch in self.busy[member.id]]
-        return levels(stretches, self.calendar.size, max(member.capacity for member in members))
+        capacity = max(member.capacity for member in members)
+        if capacity > 1:
+            self._room -= min(depth(stretches), capacity) * self.calendar.size // 8
+            if self._room < 0:
+                path = f"resources[{self.problem.resources.index(members[0])}].busy"
+                raise ProblemError(path, "overlaps itself too often to be laid out")
+        return levels(stretches, self.calendar.size, capacity)
 
 
 def busy_stretches(busy: tuple[Span, ...], origin: int, path: str) -> list[Stretch]:

@@ -1,7 +1,8 @@
 """The question: one practice's schedule and the visit to be placed in it, as one immutable value.
 
 The field names are the public contract (JSON in, see `docs/availability.md`); `booking` builds the same structs from
-database rows. Instants are aware, spans half-open, durations `timedelta`s, recurring times local wall-clock times of `timezone`.
+database rows. Instants are aware, spans half-open, durations `timedelta`s, recurring times local wall-clock times of
+`timezone`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LocalTime = Annotated[datetime, Meta(tz=False)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Clock = Annotated[str, Meta(max_length=5)]
 RuleText = Annotated[str, Meta(max_length=1000)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -70,10 +71,10 @@ class Resource(Problem, frozen=True, kw_only=True):
 
     id: Name
     person: Name | None = None
-    capacity: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    capacity: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
     hours: Annotated[tuple[Recurring, ...], Meta(max_length=500)] | None = None
     overrides: Annotated[tuple[Override, ...], Meta(max_length=2_000)] = ()
-    busy: Annotated[tuple[Span, ...], Meta(max_length=50_000)] = ()
+    busy: Annotated[tuple[Span, ...], Meta(max_length=200_000)] = ()
     block_offs: Annotated[tuple[Recurring, ...], Meta(max_length=2_000)] = ()
     booked_on: dict[date, Count] = {}
 
@@ -93,7 +94,7 @@ class Need(Problem, frozen=True, kw_only=True):
     """`count` distinct resources out of `any_of`, for the whole of a step."""
 
     role: Name
-    any_of: Annotated[tuple[str, ...], Meta(max_length=1_000)]
+    any_of: Annotated[tuple[str, ...], Meta(max_length=2_000)]
     count: Annotated[int, Meta(ge=1, le=100)] = 1
 
 
@@ -158,7 +159,7 @@ class SlotProblem(Problem, frozen=True, kw_only=True):
     timezone: Name
     now: Instant
     window: Span
-    resources: Annotated[tuple[Resource, ...], Meta(max_length=1_000)]
+    resources: Annotated[tuple[Resource, ...], Meta(max_length=2_000)]
     visits: Annotated[tuple[Visit, ...], Meta(max_length=12)]
     closures: Annotated[tuple[Closure, ...], Meta(max_length=1_000)] = ()
     hours: Annotated[tuple[Recurring, ...], Meta(max_length=500)] | None = None

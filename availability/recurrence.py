@@ -7,8 +7,11 @@ rest is expanded by python-dateutil within limits, since a rule may be endless, 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
@@ -159,22 +162,22 @@ def _expanded(starts: datetime, parts: dict[str, str], first: date, last: date) 
     interval.rounds = min(needed, ROUNDS)
     text = ";".join(f"{name}={value}" for name, value in parts.items() if name != "UNTIL")
     found: list[datetime] = []
-    try:
-        rule = rrulestr(text, dtstart=starts)
-        if not isinstance(rule, rrule):
-            raise RecurrenceError("is more than one RFC 5545 rule")
-        for start in rule.replace(interval=interval):
+    with suppress(_PastTheWindow):
+        for start in _expansion(text, starts, interval):
             if start.date() > last:
                 break
-            if len(found) >= ROUNDS:
+            found.append(start)
+            if len(found) > ROUNDS:
                 raise RecurrenceError(TOO_OFTEN)
-            if start.date() >= first:
-                found.append(start)
-    except _PastTheWindow as past:
-        if needed > ROUNDS:
-            raise RecurrenceError(TOO_OFTEN) from past
-    except RecurrenceError:
-        raise
+    if interval.rounds < 0 and needed > ROUNDS:
+        raise RecurrenceError(TOO_OFTEN)
+    return [start for start in found if start.date() >= first]
+
+
+def _expansion(text: str, starts: datetime, interval: _Interval) -> Iterator[datetime]:
+    """Dateutil's occurrences of a rule; it finds faults when it reads the rule, or not before it counts."""
+    try:
+        # A text of one line is one rule, no set of rules.
+        yield from cast("rrule", rrulestr(text, dtstart=starts)).replace(interval=interval)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise RecurrenceError(f"is no RFC 5545 rule: {error}") from error
-    return found

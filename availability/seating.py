@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from availability.bits import Minutes, members
+from availability.bits import Minutes, members, overlap
 from availability.board import Board
 from availability.gates import Gates
 from availability.masks import Masks
@@ -110,9 +110,7 @@ def clusters_of(plan: Plan, masks: Masks, gates: Gates | None) -> list[tuple[int
 
 def _meet(seat: Seat, other: Seat, gates: Gates | None) -> bool:
     """Whether it matters that one resource serves both: at the same time, or under one cap."""
-    if any(
-        begin < other_end and other_begin < end for begin, end in seat.taken for other_begin, other_end in other.taken
-    ):
+    if overlap(seat.taken, other.taken):
         return True
     return gates is not None and gates.leads_collide(seat, other)
 
