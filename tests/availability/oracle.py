@@ -265,23 +265,24 @@ class Practice:
         if grid.starts is not None:
             walls = [midnight(day) + wall_time(text) for text in grid.starts]
             return {floor_minute(wall_to_instant(wall, self.zone)) for wall in walls}
-        assert grid.every is not None
-        today = {m for m, on in self.date_of.items() if on == day}
-        if grid.anchor == "opening":
-            today &= self.open[resource] if self.practice_open is None else self.practice_open
-            begins = sorted(m for m in today if m - 1 not in today)
-            stretches = [(self.wall(begin), begin, next(m for m in count(begin) if m not in today)) for begin in begins]
-        else:
-            stretches = [(midnight(day), min(today), max(today) + 1)]
+        if grid.anchor == "midnight":
+            return set(self.counted(grid, midnight(day)))
+        opening = self.open[resource] if self.practice_open is None else self.practice_open
+        today = {m for m in opening if self.date_of[m] == day}
         found = set()
-        for anchor, begin, end in stretches:
-            wall = anchor + grid.offset
-            while wall < midnight(day + DAY):
-                minute = floor_minute(wall_to_instant(wall, self.zone))
-                if begin <= minute < end:
-                    found.add(minute)
-                wall += grid.every
+        for begin in today:
+            if begin - 1 not in today:
+                end = next(m for m in count(begin) if m not in today)
+                found |= {m for m in self.counted(grid, self.wall(begin)) if begin <= m < end}
         return found
+
+    def counted(self, grid: Grid, anchor: datetime) -> Iterator[int]:
+        """From the anchor to the end of its local day."""
+        assert grid.every is not None
+        wall = anchor + grid.offset
+        while wall < midnight(anchor.date() + DAY):
+            yield floor_minute(wall_to_instant(wall, self.zone))
+            wall += grid.every
 
     def wall(self, minute: int) -> datetime:
         return instant_of(minute).astimezone(self.zone).replace(tzinfo=None)

@@ -22,6 +22,6 @@ def as_sets(assignments: list[dict[str, list[str]]]) -> list[dict[str, frozenset
 
 
 @examples(400)
-@given(problems(most_commitments=0))
+@given(problems())
 def test_the_engine_offers_exactly_the_oracles_starts(problem: SlotProblem) -> None:
     assert starts(problem) == oracle.bookable_starts(problem)
