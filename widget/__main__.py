@@ -97,6 +97,9 @@ def main(arguments: list[str]) -> int:
     except (SettingRefused, MigrationRefused) as refused:
         print(f"vetslot {chosen}: {refused}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     return 0
 
 
