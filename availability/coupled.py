@@ -52,6 +52,16 @@ class Day:
         placings = place_in_turn(board, self.movables)
         return Day(board, self.gates, self.movables, placings, self.effort)
 
+    def asking(self, gates: Gates) -> Day:
+        """The same date for another visit."""
+        day = Day(self.board, gates, self.movables, None, self.effort)
+        day._settled = self._settled.copy()  # another of our own kind; what was found is true for it too
+        return day
+
+    def fits(self, plan: Plan, wanted: Minutes) -> list[dict[str, Minutes]]:
+        """For each seat and candidate the starts at which it could serve alone."""
+        return [{resource: self._fit(seat, resource) & wanted for resource in seat.candidates} for seat in plan.seats]
+
     def bookable(self, plan: Plan, wanted: Minutes) -> Minutes:
         """Those of the wanted starts at which the plan and all commitments find their place."""
         possible = seat_all(self.board, plan, wanted, self.gates)
@@ -101,18 +111,13 @@ class Day:
             found.update(seat_all(self.board, plan, starts, self.gates).choices())
             return
         seat = plan.seats[open_seats[0]]
-        for position, resource in enumerate(seat.candidates):
+        for resource in seat.candidates:
             if resource in seat.fixed or not starts:
                 continue
-            later = seat.candidates[position + 1 :] if len(seat.fixed) + 1 < seat.count else ()
-            fixed = (*seat.fixed, resource)
-            tried = seat._replace(fixed=fixed, candidates=(*fixed, *later))
-            narrowed = plan._replace(
-                seats=(*plan.seats[: open_seats[0]], tried, *plan.seats[open_seats[0] + 1 :]),
-            )
-            works = self.bookable(narrowed, starts)
+            tried = plan.fixing(open_seats[0], resource)
+            works = self.bookable(tried, starts)
             if works:
-                self._fill(narrowed, seats, works, found)
+                self._fill(tried, seats, works, found)
                 starts &= ~works
 
     def _settle(self, placings: Sequence[Placing]) -> Board:
@@ -141,6 +146,10 @@ class Day:
             self._examples[visits.start] = visits.choice
             left = self._without_proven(self._settle(placings), plan, left & ~(1 << visits.start))
         return left
+
+    def _fit(self, seat: Seat, resource: str) -> Minutes:
+        fit = self.board.fits(seat, resource)
+        return fit & self.board.cut(self.gates.lead(seat.leads, resource)) if self.gates and seat.leads else fit
 
     def _groups(self, seat: Seat) -> set[str]:
         return {self.board.masks.group_of[resource] for resource in seat.candidates}

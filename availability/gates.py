@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 
 from availability.bits import Minutes, span
@@ -13,10 +15,14 @@ from availability.problem import SlotProblem
 
 
 class Gates:
-    """The limits of one question, on the masks' minutes."""
+    """The limits of one question, on the masks' minutes.
 
-    def __init__(self, masks: Masks, problem: SlotProblem) -> None:
+    `led`: resources that serve the first need of visits that their `booked_on` does not count yet, on whatever day.
+    """
+
+    def __init__(self, masks: Masks, problem: SlotProblem, led: Sequence[str] = ()) -> None:
         self.masks = masks
+        self._led = Counter(led)
         self.visits = problem.visits
         first = problem.visits[0]
         origin = masks.calendar.origin
@@ -43,14 +49,17 @@ class Gates:
                 visit = self.visits[number]
                 if visit.max_per_resource_day is not None:
                     booked_on = self.masks.resources[resource].booked_on
-                    allowed &= self._below_cap(visit.max_per_resource_day, self.alike(number, leads), booked_on)
+                    left = visit.max_per_resource_day - self._led[resource]
+                    allowed &= self._below_cap(left, self.alike(number, leads), booked_on)
             self._leads[key] = allowed
         return self._leads[key]
 
     def left_on(self, day: date, number: int, resource: str) -> int | None:
         """How many more visits the cap per resource of a visit allows on a date; None without a cap."""
         most = self.visits[number].max_per_resource_day
-        return None if most is None else most - self.masks.resources[resource].booked_on.get(day, 0)
+        return (
+            None if most is None else most - self._led[resource] - self.masks.resources[resource].booked_on.get(day, 0)
+        )
 
     def alike(self, number: int, leads: tuple[int, ...]) -> int:
         """How many of the visits `leads` are of the type of visit `number`."""

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from availability.problem import Span
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 DAY_MINUTES = 24 * 60
@@ -45,6 +47,11 @@ class Calendar:
         self.midnights = [minute - self.origin for minute in midnights]
         """Where each date begins, and where the last one ends."""
         self.size = self.midnights[-1]
+
+    @property
+    def span(self) -> Span:
+        """All of it."""
+        return Span(start=self.instant(0), end=self.instant(self.size))
 
     def day(self, on: date) -> tuple[int, int]:
         """First minute of a local date, and of the next."""

@@ -61,6 +61,14 @@ class Plan(NamedTuple):
     reach: int
     """From the start to the end of the last buffer."""
 
+    def fixing(self, number: int, resource: str) -> Plan:
+        """The plan with one more resource of a seat fixed; the seat's others come after it in the order listed."""
+        seat = self.seats[number]
+        fixed = (*seat.fixed, resource)
+        later = seat.candidates[seat.candidates.index(resource) + 1 :] if len(fixed) < seat.count else ()
+        tried = seat._replace(fixed=fixed, candidates=(*fixed, *later))
+        return self._replace(seats=(*self.seats[:number], tried, *self.seats[number + 1 :]))
+
 
 Choice = tuple[tuple[str, ...], ...]
 """Per seat of a plan, the resources that serve it."""

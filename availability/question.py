@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
 from availability.accepted import Accepted
@@ -70,7 +71,7 @@ class Question:
             board = self.accepted.board_for(movables, begin, end)
             known = self.accepted.known(movables, board) if movables else None
             day = Day(board, self.gates, movables, known, self.effort)
-            yield DayOfStarts(day, starts >> board.begin, span(midnight - board.begin, next_midnight - board.begin))
+            yield DayOfStarts(on, day, starts >> board.begin, span(midnight - board.begin, next_midnight - board.begin))
 
     def warn_undecided(self, part: DayOfStarts) -> None:
         """Tell of the starts that the solver could not decide."""
@@ -82,6 +83,7 @@ class Question:
 class DayOfStarts(NamedTuple):
     """A local date, its possible starts and all of its minutes, on the day's board."""
 
+    on: date
     day: Day
     starts: Minutes
     minutes: Minutes
