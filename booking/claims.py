@@ -70,13 +70,14 @@ async def claim(
         now=now,
         own_hold=instead_of.hold_id if instead_of else None,
         prefer=instead_of.resources if instead_of else NO_PREFERENCE,
+        search_on=False,
     )
     slot = next((slot for slot in (await answer_of(problem)).slots if slot.start == start), None)
     if slot is None:
         return NotFree()
 
     first, after = day_start(days[0], practice.timezone), day_start(days[-1] + timedelta(days=1), practice.timezone)
-    await holds.end_expired_holds(conn, practice.practice_id, first, after, now)
+    await holds.free_expired(conn, practice.practice_id, first, after, now)
     if instead_of:
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:

@@ -189,10 +189,12 @@ async def slot_problem(
     now: datetime,
     own_hold: UUID | None = None,
     prefer: Assignment = NO_PREFERENCE,
+    search_on: bool = True,
 ) -> tuple[SlotProblem, Freshness]:
     """Read the schedule around a window and put the wish into it.
 
-    What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose
+    `search_on` False: the horizon ends with the window, so that no `next` is looked for where it has no time. What
+    `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose
     them where several assignments work.
     """
     practice_id = practice.practice_id
@@ -236,7 +238,7 @@ async def slot_problem(
         buffer_before=appointment_type.buffer_before,
         buffer_after=appointment_type.buffer_after,
         notice=max(appointment_type.notice, practice.stale_notice) if freshness.stale else appointment_type.notice,
-        horizon=appointment_type.horizon,
+        horizon=appointment_type.horizon if search_on else min(appointment_type.horizon, window.end - now),
         max_per_day=appointment_type.max_per_day,
         booked_on={day.day: day.appointments for day in booked_on},
     )

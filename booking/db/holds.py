@@ -66,6 +66,35 @@ async def hold_by_secret(conn: Connection, practice_id: UUID, hold_id: UUID, sec
     return one(await conn.fetchrow(HOLD, practice_id, hold_id, secret_hash), Hold)
 
 
+class HeldTime(Struct, frozen=True, kw_only=True):
+    """A line of the console's schedule: a live hold and the resources it takes. Who holds it is not known yet."""
+
+    hold_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    expires_at: datetime
+    appointment_type: str
+    resource_ids: list[UUID]
+
+
+HELD = """
+SELECT h.hold_id, h.starts_at, h.ends_at, h.expires_at, coalesce(nullif(t.name, ''), t.pims_name) AS appointment_type,
+  coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
+            WHERE c.practice_id = h.practice_id AND c.hold_id = h.hold_id), '{}') AS resource_ids
+FROM hold h
+JOIN appointment_type t ON t.practice_id = h.practice_id AND t.appointment_type_id = h.appointment_type_id
+WHERE h.practice_id = $1 AND h.starts_at < $3 AND h.ends_at > $2 AND h.expires_at > $4
+ORDER BY h.starts_at, h.hold_id LIMIT 1000
+"""
+
+
+async def held_between(
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime
+) -> list[HeldTime]:
+    """Return the live holds between two instants."""
+    return many(await conn.fetch(HELD, practice_id, start, end, now), HeldTime)
+
+
 EXTEND_HOLD = """
 UPDATE hold SET expires_at = $4 + $5, extended = true
 WHERE practice_id = $1 AND hold_id = $2 AND secret_hash = $3 AND NOT extended AND expires_at > $4
@@ -95,42 +124,25 @@ async def end_hold(conn: Connection, practice_id: UUID, hold_id: UUID) -> None:
     await conn.execute(END_HOLD, practice_id, hold_id)
 
 
-END_EXPIRED_HOLDS = """
-DELETE FROM hold USING claim
-WHERE hold.practice_id = $1 AND hold.expires_at <= $4
-  AND claim.practice_id = hold.practice_id AND claim.hold_id = hold.hold_id AND claim.during && tstzrange($2, $3)
+FREE_EXPIRED = """
+DELETE FROM claim USING hold
+WHERE claim.practice_id = $1 AND claim.during && tstzrange($2, $3)
+  AND hold.practice_id = claim.practice_id AND hold.hold_id = claim.hold_id AND hold.expires_at <= $4
 """
 
 
-async def end_expired_holds(conn: Connection, practice_id: UUID, start: datetime, end: datetime, now: datetime) -> None:
-    """Delete the expired holds that still claim something between two instants, so that the time can be claimed."""
-    await conn.execute(END_EXPIRED_HOLDS, practice_id, start, end, now)
+async def free_expired(conn: Connection, practice_id: UUID, start: datetime, end: datetime, now: datetime) -> None:
+    """Give back what expired holds still claim between two instants.
+
+    The holds themselves stay a while: who comes late with one is told what else is free, and need not start again.
+    """
+    await conn.execute(FREE_EXPIRED, practice_id, start, end, now)
 
 
-class HeldTime(Struct, frozen=True, kw_only=True):
-    """A line of the console's schedule: a live hold and the resources it takes. Who holds it is not known yet."""
-
-    hold_id: UUID
-    starts_at: datetime
-    ends_at: datetime
-    expires_at: datetime
-    appointment_type: str
-    resource_ids: list[UUID]
+# Across practices: housekeeping.
+FORGET_OLD_HOLDS = "DELETE FROM hold WHERE expires_at < $1"
 
 
-HELD = """
-SELECT h.hold_id, h.starts_at, h.ends_at, h.expires_at, coalesce(nullif(t.name, ''), t.pims_name) AS appointment_type,
-  coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
-            WHERE c.practice_id = h.practice_id AND c.hold_id = h.hold_id), '{}') AS resource_ids
-FROM hold h
-JOIN appointment_type t ON t.practice_id = h.practice_id AND t.appointment_type_id = h.appointment_type_id
-WHERE h.practice_id = $1 AND h.starts_at < $3 AND h.ends_at > $2 AND h.expires_at > $4
-ORDER BY h.starts_at, h.hold_id LIMIT 1000
-"""
-
-
-async def held_between(
-    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime
-) -> list[HeldTime]:
-    """Return the live holds between two instants."""
-    return many(await conn.fetch(HELD, practice_id, start, end, now), HeldTime)
+async def forget_old_holds(conn: Connection, before: datetime) -> int:
+    """Delete holds that expired long ago; how many there were."""
+    return affected(await conn.execute(FORGET_OLD_HOLDS, before))

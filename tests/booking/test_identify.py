@@ -73,7 +73,7 @@ async def test_a_code_belongs_to_the_verification_it_was_made_for(riverside: Riv
 async def test_neither_the_code_nor_the_contact_stands_in_redis_in_a_key(riverside: Riverside, redis: Redis) -> None:
     await ask(riverside, redis, KNOWN)
     code = await code_of_last_message(riverside)
-    keys = [key.decode() for key in await redis.keys("*")]
+    keys = [str(key) for key in await redis.keys("*")]
     assert keys
     assert not [key for key in keys if "5550101" in key]
     kept = [await redis.hgetall(key) for key in keys if "verification" in key]

@@ -15,7 +15,7 @@ from booking.write_back import deliver_due
 from pims_adapters import open_adapter
 from pims_adapters.contract import PimsUnavailable
 from tests.booking.conftest import NOW, Riverside
-from tests.booking.steps import hold_first, olivias_booking, send, strangers_booking
+from tests.booking.steps import hold_first, send, strangers_booking
 from tests.demo_clinic import running_clinic
 
 
@@ -140,8 +140,6 @@ async def test_a_record_that_comes_back_before_its_write_was_acknowledged_is_rec
 
 
 async def test_a_patient_marked_deceased_in_the_pims_is_offered_no_more(connected: Riverside) -> None:
-    booking = await olivias_booking(connected, await hold_first(connected, connected.wish()))
-    assert booking
     connected.clinic.post("/staff/patients/pat-willow/state", state="deceased")
     await sync_now(connected)
     assert await column(connected, "SELECT status FROM patient WHERE pims_id = 'pat-willow'") == ["deceased"]
