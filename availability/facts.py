@@ -119,7 +119,7 @@ class Facts:
                 return Fact(kind="rule", rule=self.problem.rules[key.number].name)
             case "commitment":
                 return Fact(kind="commitment", commitment=key.owner)
-            case "practice_hours" | "hours" | "cap":
+            case "hours" | "cap":
                 return Fact(kind=key.kind, resource=key.owner or None, date=self.on)
             case _:
                 return Fact(kind=key.kind, resource=key.owner or None)

@@ -7,6 +7,7 @@ could serve, those with the lowest score do; the search for them drops whatever 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import time
 from itertools import groupby
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from availability.plan import Choice, Plan, plan_of_visits
 from availability.problem import Protected, SlotProblem
 from availability.question import DayOfStarts, Question
 from availability.seating import clusters_of
+
+NOON = time(12)
 
 ATTEMPTS = 5_000
 """So many partial choices are weighed for one start at most."""
@@ -46,8 +49,8 @@ def offered(question: Question) -> list[Offer]:
     kept: list[Offer] = []
     for _, on_day in groupby(offers, key=lambda offer: calendar.date_at(offer.start)):
         day = list(on_day)
-        noon = [calendar.local(offer.start).hour >= 12 for offer in day]
-        kept += better_half(day, noon, policy.at_least)
+        afternoon = [calendar.local(offer.start).time() >= NOON for offer in day]
+        kept += better_half(day, afternoon, policy.at_least)
     return kept
 
 
