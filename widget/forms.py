@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import date
 from urllib.parse import parse_qsl
@@ -34,16 +35,16 @@ class Form:
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         """Start with what was typed, or with what a form is to show at first."""
-        self.values: dict[str, str] = dict(values or {})
+        self.values: defaultdict[str, str] = defaultdict(str, values or {})
         self.errors: dict[str, str] = {}
 
     def line(self, name: str, *, most: int, missing: str = "") -> str:
         """Read one line of text of at most so many letters; where `missing` is said, it must not be empty."""
-        return self._text(name, " ".join(_readable(self.values.get(name, "")).split()), most, missing)
+        return self._text(name, " ".join(_readable(self.values[name]).split()), most, missing)
 
     def lines(self, name: str, *, most: int, missing: str = "") -> str:
         """Read text that may have several lines."""
-        typed = _readable(self.values.get(name, "").replace("\r\n", "\n"), also="\n")
+        typed = _readable(self.values[name].replace("\r\n", "\n"), also="\n")
         return self._text(name, typed.strip(), most, missing)
 
     def _text(self, name: str, value: str, most: int, missing: str) -> str:
@@ -56,7 +57,7 @@ class Form:
 
     def chosen(self, name: str, among: Collection[str], *, missing: str) -> str:
         """Read a choice; empty, and an error, where it is none of those offered."""
-        value = self.values.get(name, "")
+        value = self.values[name]
         if value in among:
             return value
         self.errors[name] = missing

@@ -90,7 +90,7 @@ async def change_type_page(
 ) -> Response[str]:
     """Show the kinds of visit again, with what was chosen."""
     form = Form({"type": str(flow.wish.appointment_type_id), "reason": flow.reason})
-    return await _types_page(request, practice, pool, form, flow=flow, back=f"{flow_path(practice, token)}/check")
+    return await _types_page(request, practice, pool, form, flow=flow, step=flow_path(practice, token))
 
 
 @post("/book/{slug:str}/f/{token:str}/visit")
@@ -104,7 +104,7 @@ async def change_type(
     chosen = _chosen_type(form, _fitting(offered, flow.wish.species, new_client=flow.wish.new_client))
     reason = form.lines("reason", most=LONGEST_REASON)
     if form.errors or chosen is None:
-        return await _types_page(request, practice, pool, form, status=422, flow=flow)
+        return await _types_page(request, practice, pool, form, status=422, flow=flow, step=flow_path(practice, token))
     changed = msgspec.structs.replace(flow, reason=reason)
     if chosen.appointment_type_id != flow.wish.appointment_type_id:
         if flow.hold_id is not None:
@@ -112,8 +112,7 @@ async def change_type(
         wish = msgspec.structs.replace(flow.wish, appointment_type_id=chosen.appointment_type_id, provider_id=None)
         changed = msgspec.structs.replace(changed, wish=wish, hold_id=None, hold_secret="", starts_at=None)
     await flows.save(redis, practice, token, changed)
-    step = "request" if chosen.mode == "callback" else next_step(changed)
-    return see_other(f"{flow_path(practice, token)}/{step}")
+    return see_other(f"{flow_path(practice, token)}/{'request' if chosen.mode == 'callback' else next_step(changed)}")
 
 
 async def begin(
@@ -133,7 +132,7 @@ async def _types_page(
     *,
     status: int = 200,
     flow: Flow | None = None,
-    back: str = "",
+    step: str = "",
 ) -> Response[str]:
     species = flow.wish.species if flow else form.values["species"]
     new_client = flow.wish.new_client if flow else form.values["client"] == "new"
@@ -149,7 +148,7 @@ async def _types_page(
         status=status,
         form=form,
         flow=flow,
-        back=back,
+        step=step,
         species=species,
         new_client=new_client,
         groups=[(category, list(members)) for category, members in groups],

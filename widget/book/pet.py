@@ -38,13 +38,22 @@ NOBODY = "new"
 
 @get("/book/{slug:str}/f/{token:str}/pet")
 async def pet(
-    practice: ThePractice, token: FromPath[str], flow: TheFlow, kept: TheKept, request: HttpRequest, pool: ThePool
+    practice: ThePractice,
+    token: FromPath[str],
+    flow: TheFlow,
+    kept: TheKept,
+    request: HttpRequest,
+    pool: ThePool,
+    redis: TheRedis,
 ) -> Response[str] | Redirect:
     """Show the pets of whoever proved the contact; newcomers go on to their details."""
     accounts, appointment_type = await _known(practice, token, flow, pool)
     if not accounts:
         return see_other(f"{flow_path(practice, token)}/details?client={NOBODY}")
     if not welcomes(appointment_type, new_client=False):
+        # They said that they are new here, and are not: from now on they are shown what is for them.
+        wish = msgspec.structs.replace(flow.wish, new_client=False)
+        await flows.save(redis, practice, token, msgspec.structs.replace(flow, wish=wish))
         return booking_page(request, practice, "known_already.html", flow=flow, step=flow_path(practice, token))
     chosen = ""
     if isinstance(flow.client, KnownClient) and isinstance(flow.patient, KnownPatient):
@@ -67,7 +76,7 @@ async def choose_pet(
     accounts, appointment_type = await _known(practice, token, flow, pool)
     path = flow_path(practice, token)
     pets = {
-        f"{account.client.client_id}/{patient.patient_id}": (account.client.client_id, patient.patient_id)
+        f"{account.client.client_id}/{patient.patient_id}": (account.client, patient)
         for account in accounts
         for patient in account.patients
         if patient.species in appointment_type.species
@@ -77,8 +86,9 @@ async def choose_pet(
     if form.errors:
         return _pet_page(request, practice, token, flow, kept, form, accounts, appointment_type, status=422)
     if chosen in pets:
-        client_id, patient_id = pets[chosen]
-        flow = _with_client(flow, KnownClient(client_id=client_id), KnownPatient(patient_id=patient_id))
+        client, patient = pets[chosen]
+        known = KnownPatient(patient_id=patient.patient_id)
+        flow = _with_client(flow, KnownClient(client_id=client.client_id), known, patient.species)
         await flows.save(redis, practice, token, flow)
         return see_other(f"{path}/{next_step(flow)}")
     return see_other(f"{path}/details?client={others.get(chosen, NOBODY)}")
@@ -116,7 +126,7 @@ async def enter_details(
     patient = _new_patient(form, practice, appointment_type)
     if form.errors:
         return _details_page(request, practice, token, flow, kept, form, client_id, appointment_type, status=422)
-    flow = _with_client(flow, client, patient)
+    flow = _with_client(flow, client, patient, patient.species)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
 
@@ -142,11 +152,9 @@ def _new_patient(form: Form, practice: Practice, appointment_type: AppointmentTy
     )
 
 
-def _with_client(flow: Flow, client: KnownClient | NewClient, patient: KnownPatient | NewPatient) -> Flow:
-    """Keep who it is; what they said at first about being new gives way to what is so."""
-    wish = msgspec.structs.replace(flow.wish, new_client=isinstance(client, NewClient))
-    if isinstance(patient, NewPatient):
-        wish = msgspec.structs.replace(wish, species=patient.species)
+def _with_client(flow: Flow, client: KnownClient | NewClient, patient: KnownPatient | NewPatient, species: str) -> Flow:
+    """Keep who it is; what they said at first about being new, and the species, give way to what is so."""
+    wish = msgspec.structs.replace(flow.wish, new_client=isinstance(client, NewClient), species=species)
     return msgspec.structs.replace(flow, client=client, patient=patient, wish=wish)
 
 
