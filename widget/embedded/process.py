@@ -110,9 +110,10 @@ def free_port(wanted: int | None = None) -> int:
 def last_lines(log: Path, count: int = 10) -> str:
     """Return the end of a log, for the message that says a process has failed."""
     try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+        lines = log.read_text(errors="replace").splitlines()
     except OSError:
-        return ""
+        lines = []
+    return "\n".join(lines[-count:]) or "(none)"
 
 
 def server_environment() -> dict[str, str]:
