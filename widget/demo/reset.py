@@ -15,8 +15,8 @@ def reset(environ: Mapping[str, str]) -> None:
     given = [name for name in ("DATABASE_URL", "REDIS_URL") if environ.get(name)]
     if given:
         sys.exit(
-            f"make demo-reset: {' and '.join(given)} names a server of your own, which is not ours to empty: "
-            "empty its database yourself (dropdb and createdb; FLUSHDB), or unset the variable, and repeat."
+            f"make demo-reset: what {' and '.join(given)} names is your own and not ours to empty: "
+            "empty it yourself (dropdb and createdb; FLUSHDB) or unset the variable, then repeat."
         )
     folder = state_folder(environ)
     data = server_home(folder) / "postgres"
