@@ -50,7 +50,7 @@ else
 fi
 
 echo "Installing $LOCK (about a minute, once)"
-if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 \
+if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 1 \
     --require-hashes -r "$LOCK" >"$LOG" 2>&1; then
     if grep -qE "ProxyError|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|Network is unreachable" "$LOG"; then
         fail "the packages cannot be fetched: check the network, or HTTPS_PROXY, and repeat (details: $LOG)."
