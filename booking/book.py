@@ -20,6 +20,7 @@ from booking.contacts import Contact
 from booking.db import appointments, clients, holds, idempotency, write_backs
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Appointment
+from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
 from booking.db.messages import queue_message
 from booking.db.pool import Connection, Pool
@@ -162,7 +163,7 @@ async def _book(
         wish,
         hold.starts_at,
         now=now,
-        appointment_id=appointment_id,
+        holder=Holder(appointment_id=appointment_id),
         instead_of=hold,
     )
     if isinstance(claimed, NotFree):
@@ -215,8 +216,10 @@ async def _client(conn: Connection, practice: Practice, booking: Booking, now: d
     await clients.insert_client(
         conn, practice.practice_id, client.client_id, client.given_name, client.family_name, now
     )
-    for contact in filter(None, (booking.contact, new.other_contact)):
-        await clients.insert_contact(conn, practice.practice_id, client.client_id, contact, contact.value)
+    given = [booking.contact, *([new.other_contact] if new.other_contact else [])]
+    await clients.insert_contacts(
+        conn, practice.practice_id, [(client.client_id, contact, contact.value) for contact in given]
+    )
     return client, True
 
 

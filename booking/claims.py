@@ -6,6 +6,7 @@ resources and inserts one row per resource lane. Behind it stands the exclusion 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from availability import Assignment, Occupied, Span, occupied
 from booking.db import claims as claims_db
 from booking.db import holds, practices, schedule
 from booking.db.appointment_types import AppointmentType
-from booking.db.claims import Claim
+from booking.db.claims import Claim, Holder
 from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
@@ -46,8 +47,7 @@ async def claim(
     start: datetime,
     *,
     now: datetime,
-    hold_id: UUID | None = None,
-    appointment_id: UUID | None = None,
+    holder: Holder,
     instead_of: holds.Hold | None = None,
 ) -> Claimed | NotFree:
     """Take the time for a hold or an appointment, whose row the caller inserts in the same transaction.
@@ -82,7 +82,7 @@ async def claim(
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:
         async with conn.transaction():
-            await take(conn, practice, occupied(problem, slot), now=now, hold_id=hold_id, appointment_id=appointment_id)
+            await take(conn, practice, [(holder, part) for part in occupied(problem, slot)], now=now)
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
@@ -92,30 +92,25 @@ async def claim(
     return Claimed(starts_at=slot.start, ends_at=slot.end, resources=single(slot))
 
 
-async def take(
-    conn: Connection,
-    practice: Practice,
-    parts: list[Occupied],
-    *,
-    now: datetime,
-    hold_id: UUID | None = None,
-    appointment_id: UUID | None = None,
-) -> None:
-    """Insert the claims for these parts of resources' time, on the lowest lanes that are free there.
+async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, Occupied]], *, now: datetime) -> None:
+    """Insert claims for these parts of resources' time, on the lowest lanes that are free there.
 
     The caller holds the locks of the days. Lanes do not end at the capacity here: the engine sees to it that what we
     give stays within, and what a practice double-booked in its PIMS is taken as it stands.
     """
     if not parts:
         return
-    start, end = min(part.start for part in parts), max(part.end for part in parts)
-    already = await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None)
-    claims: list[Claim] = []
-    for part in parts:
+    start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
+    already: defaultdict[UUID, list[Claim]] = defaultdict(list)
+    for claim_ in await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None):
+        already[claim_.resource_id].append(claim_)
+    claims: list[tuple[Holder, Claim]] = []
+    for holder, part in parts:
         resource_id = UUID(part.resource)
-        there = [span for span in [*already, *claims] if span.resource_id == resource_id]
-        claims += free_lanes(resource_id, part.start, part.end, there)
-    await claims_db.insert_claims(conn, practice.practice_id, claims, hold_id=hold_id, appointment_id=appointment_id)
+        lanes = free_lanes(resource_id, part.start, part.end, already[resource_id])
+        already[resource_id] += lanes
+        claims += [(holder, lane) for lane in lanes]
+    await claims_db.insert_claims(conn, practice.practice_id, claims)
 
 
 def free_lanes(resource_id: UUID, start: datetime, end: datetime, taken: list[Claim]) -> list[Claim]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.db import holds as holds_db
+from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Pool
 from booking.db.practices import Practice
@@ -42,7 +43,14 @@ async def hold(
         async with pool.acquire() as conn, conn.transaction():
             appointment_type = await wished_type(conn, practice, wish)
             claimed = await claim(
-                conn, practice, appointment_type, wish, start, now=now, hold_id=hold_id, instead_of=instead_of
+                conn,
+                practice,
+                appointment_type,
+                wish,
+                start,
+                now=now,
+                holder=Holder(hold_id=hold_id),
+                instead_of=instead_of,
             )
             if isinstance(claimed, NotFree):
                 raise _NotFree

@@ -17,6 +17,7 @@ from availability import Occupied
 from booking.claims import take
 from booking.contacts import Contact, read_email, read_phone
 from booking.db import claims, clients, connections, mirror, practices, write_backs
+from booking.db.claims import Holder
 from booking.db.connections import Connection
 from booking.db.pool import Connection as Conn
 from booking.db.pool import Pool
@@ -26,6 +27,7 @@ from pims_adapters import contract as pims
 
 MOST_PAGES = 1000
 FREES_ITS_TIME = ("cancelled", "no_show")
+KINDS: dict[type, pims.Kind] = {pims.Client: "client", pims.Patient: "patient", pims.Appointment: "appointment"}
 
 log = structlog.get_logger()
 
@@ -68,98 +70,99 @@ async def sync(
 
 
 async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: datetime) -> None:
-    """Apply one page in its order; appointments under the locks of their days, like every claim."""
+    """Apply one page: what others refer to first, and of a record that changed twice its last state."""
     if not page.changes:
         return
     practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
         raise LookupError("A connection's practice is kept as long as the connection.")
-    days = {
-        day
-        for change in page.changes
-        if isinstance(change, pims.Appointment)
-        for day in days_touched(change.start, change.end, practice.timezone)
-    }
-    await claims.lock_days(conn, practice_id, days)
-    resource_ids = await mirror.resource_ids(conn, practice_id)
-    for change in page.changes:
+    last = {(type(change), change.pims_id): change for change in page.changes if not isinstance(change, pims.Gone)}
+    for change in last.values():
         match change:
             case pims.Practice():
                 await practices.set_hours(conn, practice_id, change.timezone, change.hours)
             case pims.Resource():
                 await mirror.put_resource(conn, practice_id, uuid4(), change)
-                resource_ids = await mirror.resource_ids(conn, practice_id)
             case pims.Closure():
                 await mirror.put_closure(conn, practice_id, uuid4(), change)
-            case pims.BlockOff():
-                if change.resource in resource_ids:
-                    await mirror.put_block_off(conn, practice_id, uuid4(), resource_ids[change.resource], change)
             case pims.AppointmentType():
                 await mirror.put_appointment_type(conn, practice_id, uuid4(), change)
-            case pims.Client():
-                await _put_client(conn, practice, change, now)
-            case pims.Patient():
-                await _recognize(conn, practice_id, "patient", change)
-                if not await mirror.put_patient(conn, practice_id, uuid4(), change):
-                    log.warning("sync.patient_of_unknown_client", practice=str(practice_id), pims_id=change.pims_id)
-            case pims.Appointment():
-                await _put_appointment(conn, practice, change, resource_ids, now)
-            case pims.Gone():
-                await _forget(conn, practice_id, change)
+            case pims.Client() | pims.Patient() | pims.Appointment():
+                await _recognize(conn, practice_id, change)
+    resource_ids = await mirror.resource_ids(conn, practice_id)
+    for change in last.values():
+        # A column that the PIMS has not told us of cannot be booked with us either: its time does not matter.
+        if isinstance(change, pims.BlockOff) and change.resource in resource_ids:
+            await mirror.put_block_off(conn, practice_id, uuid4(), resource_ids[change.resource], change)
+    await _put_clients(conn, practice, [one for one in last.values() if isinstance(one, pims.Client)], now)
+    for change in last.values():
+        if isinstance(change, pims.Patient) and not await mirror.put_patient(conn, practice_id, uuid4(), change):
+            log.warning("sync.patient_of_unknown_client", practice=str(practice_id), pims_id=change.pims_id)
+    appointments = [one for one in last.values() if isinstance(one, pims.Appointment)]
+    await _put_appointments(conn, practice, appointments, resource_ids, now)
+    for gone in page.changes:
+        if isinstance(gone, pims.Gone):
+            await _forget(conn, practice_id, gone)
     await practices.raise_schedule_version(conn, practice_id)
 
 
-async def _put_client(conn: Conn, practice: Practice, record: pims.Client, now: datetime) -> None:
-    await _recognize(conn, practice.practice_id, "client", record)
-    client_id = await mirror.put_client(conn, practice.practice_id, uuid4(), record, now)
-    await mirror.forget_contacts(conn, practice.practice_id, client_id)
-    typed: list[tuple[str, Contact | None]] = [
-        *((phone, read_phone(phone, practice.region)) for phone in record.phones),
-        *((email, read_email(email)) for email in record.emails),
-    ]
-    for as_typed, contact in typed:
-        if contact is not None:  # what cannot be read reaches nobody; the PIMS keeps it as it is
-            await clients.insert_contact(conn, practice.practice_id, client_id, contact, as_typed)
-
-
-async def _recognize(
-    conn: Conn, practice_id: UUID, kind: pims.Kind, record: pims.Client | pims.Patient | pims.Appointment
-) -> None:
+async def _recognize(conn: Conn, practice_id: UUID, record: pims.Client | pims.Patient | pims.Appointment) -> None:
     """Recognize a record that we wrote, which may come back before we have heard that it was written."""
     if record.marker is None:
         return
+    kind = KINDS[type(record)]
     subject_id = await write_backs.subject_of_key(conn, practice_id, kind, record.marker)
     if subject_id is not None:
         await write_backs.set_pims_id(conn, practice_id, kind, subject_id, record.pims_id)
 
 
-async def _put_appointment(
-    conn: Conn, practice: Practice, record: pims.Appointment, resource_ids: dict[str, UUID], now: datetime
+async def _put_clients(conn: Conn, practice: Practice, records: list[pims.Client], now: datetime) -> None:
+    contacts: list[tuple[UUID, Contact, str]] = []
+    client_ids: list[UUID] = []
+    for record in records:
+        client_id = await mirror.put_client(conn, practice.practice_id, uuid4(), record, now)
+        client_ids.append(client_id)
+        read = [(read_phone(typed, practice.region), typed) for typed in record.phones]
+        read += [(read_email(typed), typed) for typed in record.emails]
+        # What cannot be read reaches nobody; the PIMS keeps it as it is.
+        contacts += [(client_id, contact, typed) for contact, typed in read if contact is not None]
+    await mirror.forget_contacts(conn, practice.practice_id, client_ids)
+    await clients.insert_contacts(conn, practice.practice_id, contacts)
+
+
+async def _put_appointments(
+    conn: Conn, practice: Practice, records: list[pims.Appointment], resource_ids: dict[str, UUID], now: datetime
 ) -> None:
-    """Mirror an appointment and what it takes, double bookings included; one that did not change keeps its claims."""
+    """Mirror appointments and what they take, double bookings included; one that did not change keeps its claims."""
     practice_id = practice.practice_id
-    # A column that the PIMS has not told us of cannot be booked with us either: its time does not matter.
-    uses = {resource_ids[pims_id] for pims_id in record.resources if pims_id in resource_ids}
-    takes = uses if record.status not in FREES_ITS_TIME else set()
-    await _recognize(conn, practice_id, "appointment", record)
-    known = await mirror.mirrored_appointment(conn, practice_id, record.pims_id)
-    if known is None:
-        appointment_id = uuid4()
-        await mirror.insert_from_pims(conn, practice_id, appointment_id, record, now)
-    else:
-        appointment_id = known.appointment_id
-        await mirror.update_from_pims(conn, practice_id, appointment_id, record)
-        if (known.starts_at, known.ends_at, set(known.resource_ids)) == (record.start, record.end, takes):
-            return
-        await mirror.set_resources(conn, practice_id, appointment_id, {"resource": sorted(map(str, uses))})
-        await claims.free_appointment(conn, practice_id, appointment_id)
-    parts = [Occupied(resource=str(one), start=record.start, end=record.end) for one in sorted(takes)]
-    await take(conn, practice, parts, now=now, appointment_id=appointment_id)
+    days = {day for one in records for day in days_touched(one.start, one.end, practice.timezone)}
+    await claims.lock_days(conn, practice_id, days)
+    known = await mirror.mirrored_appointments(conn, practice_id, [one.pims_id for one in records])
+    added: list[tuple[UUID, pims.Appointment]] = []
+    takes: list[tuple[Holder, Occupied]] = []
+    for record in records:
+        uses = {resource_ids[pims_id] for pims_id in record.resources if pims_id in resource_ids}
+        busy = uses if record.status not in FREES_ITS_TIME else set()
+        ours = known.get(record.pims_id)
+        if ours is None:
+            appointment_id = uuid4()
+            added.append((appointment_id, record))
+        else:
+            appointment_id = ours.appointment_id
+            await mirror.update_from_pims(conn, practice_id, appointment_id, record)
+            if (ours.starts_at, ours.ends_at, set(ours.resource_ids)) == (record.start, record.end, busy):
+                continue
+            await mirror.set_resources(conn, practice_id, appointment_id, {"resource": sorted(map(str, uses))})
+            await claims.free_appointment(conn, practice_id, appointment_id)
+        holder = Holder(appointment_id=appointment_id)
+        takes += [(holder, Occupied(resource=str(one), start=record.start, end=record.end)) for one in sorted(busy)]
+    await mirror.insert_from_pims(conn, practice_id, added, now)
+    await take(conn, practice, takes, now=now)
 
 
 async def _forget(conn: Conn, practice_id: UUID, gone: pims.Gone) -> None:
     if gone.of == "appointment":
-        known = await mirror.mirrored_appointment(conn, practice_id, gone.pims_id)
-        if known is not None:
-            await claims.free_appointment(conn, practice_id, known.appointment_id)
+        known = await mirror.mirrored_appointments(conn, practice_id, [gone.pims_id])
+        for one in known.values():
+            await claims.free_appointment(conn, practice_id, one.appointment_id)
     await mirror.forget(conn, practice_id, gone)

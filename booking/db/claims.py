@@ -32,19 +32,27 @@ class Claim(Struct, frozen=True, kw_only=True):
     ends_at: datetime
 
 
+class Holder(Struct, frozen=True, kw_only=True):
+    """Whose a claim is: a hold's or an appointment's."""
+
+    hold_id: UUID | None = None
+    appointment_id: UUID | None = None
+
+
 INSERT_CLAIM = """
 INSERT INTO claim (practice_id, resource_id, lane, during, hold_id, appointment_id)
 VALUES ($1, $2, $3, tstzrange($4, $5), $6, $7)
 """
 
 
-async def insert_claims(
-    conn: Connection, practice_id: UUID, claims: list[Claim], *, hold_id: UUID | None, appointment_id: UUID | None
-) -> None:
-    """Take lanes for a hold or an appointment. The constraint `claim_never_overlaps` refuses a lane that is taken."""
+async def insert_claims(conn: Connection, practice_id: UUID, claims: list[tuple[Holder, Claim]]) -> None:
+    """Take lanes for their holders. The constraint `claim_never_overlaps` refuses a lane that is taken."""
     await conn.executemany(
         INSERT_CLAIM,
-        [(practice_id, c.resource_id, c.lane, c.starts_at, c.ends_at, hold_id, appointment_id) for c in claims],
+        [
+            (practice_id, claim.resource_id, claim.lane, claim.starts_at, claim.ends_at, by.hold_id, by.appointment_id)
+            for by, claim in claims
+        ],
     )
 
 

@@ -72,9 +72,12 @@ ON CONFLICT (practice_id, client_id, kind, value) DO NOTHING
 """
 
 
-async def insert_contact(conn: Connection, practice_id: UUID, client_id: UUID, contact: Contact, as_typed: str) -> None:
-    """Add a way to reach a client."""
-    await conn.execute(INSERT_CONTACT, practice_id, client_id, contact.kind, contact.value, as_typed)
+async def insert_contacts(conn: Connection, practice_id: UUID, contacts: list[tuple[UUID, Contact, str]]) -> None:
+    """Add ways to reach clients: whom, how, and as it was typed."""
+    await conn.executemany(
+        INSERT_CONTACT,
+        [(practice_id, client_id, contact.kind, contact.value, typed) for client_id, contact, typed in contacts],
+    )
 
 
 class Patient(Struct, frozen=True, kw_only=True):

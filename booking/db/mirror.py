@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from availability import Assignment
 from booking.db.appointments import Source, Status
-from booking.db.pool import Connection, affected, one, only
+from booking.db.pool import Connection, affected, many, only
 from pims_adapters import contract as pims
 
 RESOURCE_IDS = "SELECT pims_id, resource_id FROM resource WHERE practice_id = $1 AND pims_id IS NOT NULL"
@@ -115,12 +115,12 @@ async def put_client(conn: Connection, practice_id: UUID, new_id: UUID, record: 
     return client_id
 
 
-FORGET_CONTACTS = "DELETE FROM client_contact WHERE practice_id = $1 AND client_id = $2"
+FORGET_CONTACTS = "DELETE FROM client_contact WHERE practice_id = $1 AND client_id = ANY($2::uuid[])"
 
 
-async def forget_contacts(conn: Connection, practice_id: UUID, client_id: UUID) -> None:
-    """Drop a client's contacts, to be mirrored anew."""
-    await conn.execute(FORGET_CONTACTS, practice_id, client_id)
+async def forget_contacts(conn: Connection, practice_id: UUID, client_ids: list[UUID]) -> None:
+    """Drop clients' contacts, to be mirrored anew."""
+    await conn.execute(FORGET_CONTACTS, practice_id, client_ids)
 
 
 PUT_PATIENT = """
@@ -153,6 +153,7 @@ async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record:
 class Mirrored(Struct, frozen=True, kw_only=True):
     """An appointment of the PIMS as we have it."""
 
+    pims_id: str
     appointment_id: UUID
     source: Source
     status: Status
@@ -162,16 +163,17 @@ class Mirrored(Struct, frozen=True, kw_only=True):
 
 
 MIRRORED = """
-SELECT a.appointment_id, a.source, a.status, a.starts_at, a.ends_at,
+SELECT a.pims_id, a.appointment_id, a.source, a.status, a.starts_at, a.ends_at,
   coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
             WHERE c.practice_id = a.practice_id AND c.appointment_id = a.appointment_id), '{}') AS resource_ids
-FROM appointment a WHERE a.practice_id = $1 AND a.pims_id = $2
+FROM appointment a WHERE a.practice_id = $1 AND a.pims_id = ANY($2::text[])
 """
 
 
-async def mirrored_appointment(conn: Connection, practice_id: UUID, pims_id: str) -> Mirrored | None:
-    """Find our copy of an appointment of the PIMS."""
-    return one(await conn.fetchrow(MIRRORED, practice_id, pims_id), Mirrored)
+async def mirrored_appointments(conn: Connection, practice_id: UUID, pims_ids: list[str]) -> dict[str, Mirrored]:
+    """Return our copies of appointments of the PIMS, by its identifiers."""
+    found = many(await conn.fetch(MIRRORED, practice_id, pims_ids), Mirrored)
+    return {one.pims_id: one for one in found}
 
 
 INSERT_FROM_PIMS = """
@@ -185,22 +187,27 @@ SELECT $1, $2, $3, 'pims', $4, $5, $6, $7, $8,
 
 
 async def insert_from_pims(
-    conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Appointment, now: datetime
+    conn: Connection, practice_id: UUID, records: list[tuple[UUID, pims.Appointment]], now: datetime
 ) -> None:
-    """Mirror an appointment that was made in the PIMS."""
-    await conn.execute(
+    """Mirror appointments that were made in the PIMS, each under a new id of ours."""
+    await conn.executemany(
         INSERT_FROM_PIMS,
-        practice_id,
-        new_id,
-        record.pims_id,
-        record.status,
-        record.start,
-        record.end,
-        record.description,
-        now,
-        record.appointment_type,
-        record.client,
-        record.patient,
+        [
+            (
+                practice_id,
+                new_id,
+                record.pims_id,
+                record.status,
+                record.start,
+                record.end,
+                record.description,
+                now,
+                record.appointment_type,
+                record.client,
+                record.patient,
+            )
+            for new_id, record in records
+        ],
     )
 
 

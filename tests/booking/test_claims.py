@@ -11,7 +11,7 @@ import pytest
 
 from booking.book import Booked
 from booking.claims import free_lanes
-from booking.db.claims import Claim, insert_claims
+from booking.db.claims import Claim, Holder, insert_claims
 from booking.db.pool import Pool
 from booking.holds import Held, SlotTaken, extend, hold, release
 from tests.booking.conftest import NOW, Riverside
@@ -92,9 +92,7 @@ async def test_the_constraint_refuses_what_comes_past_the_lock(riverside: Rivers
     second = Claim(resource_id=provider, lane=1, starts_at=held.hold.starts_at, ends_at=held.hold.ends_at)
     async with riverside.pool.acquire() as conn:
         with pytest.raises(asyncpg.ExclusionViolationError, match="claim_never_overlaps"):
-            await insert_claims(
-                conn, riverside.practice.practice_id, [second], hold_id=held.hold.hold_id, appointment_id=None
-            )
+            await insert_claims(conn, riverside.practice.practice_id, [(Holder(hold_id=held.hold.hold_id), second)])
 
 
 async def test_without_the_constraint_what_comes_past_the_lock_is_taken_twice(riverside: Riverside) -> None:
@@ -104,9 +102,7 @@ async def test_without_the_constraint_what_comes_past_the_lock_is_taken_twice(ri
     second = Claim(resource_id=provider, lane=1, starts_at=held.hold.starts_at, ends_at=held.hold.ends_at)
     async with riverside.pool.acquire() as conn:
         await conn.execute("ALTER TABLE claim DROP CONSTRAINT claim_never_overlaps")
-        await insert_claims(
-            conn, riverside.practice.practice_id, [second], hold_id=held.hold.hold_id, appointment_id=None
-        )
+        await insert_claims(conn, riverside.practice.practice_id, [(Holder(hold_id=held.hold.hold_id), second)])
     assert await overlaps(riverside.pool) == 1
 
 
