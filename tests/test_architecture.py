@@ -25,7 +25,7 @@ MAY_READ_THE_CLOCK = {
     "booking/api/": "a route says when it was asked",
     "booking/worker.py": "decides what is due",
     "pims_adapters/demo/clinic/": "another system, with a clock of its own",
-    "widget/book/": "a route says when it was asked",
+    "widget/clock.py": "a route says when it was asked",
     "widget/console/": "a route says when it was asked",
     "widget/portal/": "a route says when it was asked",
     "widget/demo/": "seeds around today, and measures how long a start takes",
