@@ -48,6 +48,7 @@ class Facts:
         self.board = board
         self.masks = board.masks
         self.on = on
+        self._known_block_offs: dict[str, list[Stretch]] = {}
 
     def against(self, seat: Seat, resource: str) -> Iterator[tuple[Key, Minutes]]:
         """What takes which starts from a resource that would serve a seat alone.
@@ -61,7 +62,7 @@ class Facts:
                 yield Key("practice_hours"), self._touched(work, ~self.masks.practice_hours)
             yield Key("hours", resource), self._touched(work, ~self.masks.own_open[resource])
             yield from self._rules(work, resource)
-        for number, stretch in enumerate(self.masks.block_offs[resource]):
+        for number, stretch in enumerate(self._block_offs(resource)):
             yield Key("block_off", resource, number), self._met(seat, self._on_board(stretch))
         if self.masks.resources[resource].capacity == 1:
             for key, stretch in self.busy(resource):
@@ -110,7 +111,7 @@ class Facts:
             case "closure":
                 return Fact(kind="closure", date=self.problem.closures[key.number].first)
             case "block_off":
-                begin, end = self.masks.block_offs[key.owner][key.number]
+                begin, end = self._block_offs(key.owner)[key.number]
                 return Fact(kind="block_off", resource=key.owner, start=self._instant(begin), end=self._instant(end))
             case "busy":
                 busy = self.masks.resources[key.owner].busy[key.number]
@@ -123,6 +124,16 @@ class Facts:
                 return Fact(kind=key.kind, resource=key.owner or None, date=self.on)
             case _:
                 return Fact(kind=key.kind, resource=key.owner or None)
+
+    def _block_offs(self, resource: str) -> list[Stretch]:
+        """One after the other, on the masks' minutes."""
+        if resource not in self._known_block_offs:
+            self._known_block_offs[resource] = [
+                stretch
+                for each in self.masks.resources[resource].block_offs
+                for stretch in self.masks.stretches(each, widened=True)
+            ]
+        return self._known_block_offs[resource]
 
     def _closures(self) -> Iterator[tuple[Key, Minutes]]:
         calendar = self.masks.calendar

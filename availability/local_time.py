@@ -7,13 +7,15 @@ occurrence. Both are what `fold=0` says (PEP 495), read with the offset from bef
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from availability.problem import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+EPOCH_DAY = EPOCH.toordinal()
 DAY_MINUTES = 24 * 60
 
 
@@ -42,7 +44,7 @@ class Calendar:
         self.first = first
         self.last = last
         self.dates = [first + DAY * day for day in range((last - first).days + 1)]
-        midnights = [minute_of(self._resolved(datetime.combine(day, time.min))) for day in [*self.dates, last + DAY]]
+        midnights = [self._midnight(day) for day in [*self.dates, last + DAY]]
         self.origin = midnights[0]
         self.midnights = [minute - self.origin for minute in midnights]
         """Where each date begins, and where the last one ends."""
@@ -96,6 +98,13 @@ class Calendar:
             # Widening must not bring back what vanishes.
             return begins, begins
         return begins, ends
+
+    def _midnight(self, on: date) -> int:
+        """Whole minutes since 1970 when a local date begins."""
+        offset = self.zone.utcoffset(datetime(on.year, on.month, on.day))  # noqa: DTZ001  # wall-clock time
+        if offset is None:
+            raise ValueError(self.zone)
+        return (on.toordinal() - EPOCH_DAY) * DAY_MINUTES + -offset // MINUTE
 
     def _resolved(self, local: datetime) -> datetime:
         return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)

@@ -11,10 +11,12 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from availability.bits import Minutes, Stretch, depth, levels, span, union
+from availability.busy import stretches as busy_stretches
+from availability.busy import taken_by
 from availability.errors import ProblemError
-from availability.local_time import DAY, Calendar, minute_from, minute_of
-from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem, Span
-from availability.recurrence import RecurrenceError, occurrences
+from availability.local_time import DAY, Calendar
+from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem
+from availability.recurrence import RecurrenceError, moved_on, occurrences
 
 OCCURRENCES = 200_000
 """As many occurrences of all recurring times together are laid out."""
@@ -31,6 +33,7 @@ class Masks:
         self.calendar = Calendar(ZoneInfo(problem.timezone), first, last)
         self.all: Minutes = span(0, self.calendar.size)
         self._left = OCCURRENCES
+        self._laid_out: dict[tuple[Recurring, bool], Minutes] = {}
         self._room = LEVELS
         self.closed: Minutes = self._closures()
         self.practice_hours: Minutes | None = None
@@ -39,6 +42,7 @@ class Masks:
             self.practice_hours = self._recurring(problem.hours, "hours", widened=False)
         self.opening: Minutes = (self.all if self.practice_hours is None else self.practice_hours) & ~self.closed
         """When the practice as a whole is open."""
+        self._numbers = {resource.id: number for number, resource in enumerate(problem.resources)}
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
             resource.id: f"alone {resource.id}" if resource.person is None else f"person {resource.person}"
@@ -51,8 +55,6 @@ class Masks:
         """The resource's own hours and overrides, without closures."""
         self.clear: dict[str, Minutes] = {}
         """When it is not blocked off."""
-        self.block_offs: dict[str, list[Stretch]] = {}
-        self.busy: dict[str, list[Stretch]] = {}
         for number, resource in enumerate(problem.resources):
             self._lay_out(resource, f"resources[{number}]")
         self.members: dict[str, list[Resource]] = {}
@@ -117,10 +119,7 @@ class Masks:
                 own |= union((self._day_hours(override.date, hours) for hours in override.hours), self.calendar.size)
         self.own_open[resource.id] = own
         self.open[resource.id] = own & self.opening
-        block_offs = self._stretches(resource.block_offs, f"{path}.block_offs", widened=True)
-        self.block_offs[resource.id] = block_offs
-        self.clear[resource.id] = self.all & ~union(block_offs, self.calendar.size)
-        self.busy[resource.id] = busy_stretches(resource.busy, self.calendar.origin, f"{path}.busy")
+        self.clear[resource.id] = self.all & ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
 
     def _day_hours(self, on: date, hours: DayHours) -> Stretch:
         midnight = datetime.combine(on, time.min)
@@ -130,45 +129,50 @@ class Masks:
         )
 
     def _recurring(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> Minutes:
-        return union(self._stretches(recurring, path, widened=widened), self.calendar.size)
-
-    def _stretches(self, recurring: Iterable[Recurring], path: str, *, widened: bool) -> list[Stretch]:
-        """Every occurrence that touches the calendar, as minutes."""
-        calendar = self.calendar
-        found = []
+        """All minutes of all occurrences. What many resources share, such as opening hours, is laid out once."""
+        found = 0
         for number, each in enumerate(recurring):
-            # Whatever began before the first date may still last into it.
-            first = calendar.first - DAY * (each.duration.days + 1)
             try:
-                starts = occurrences(each, calendar.zone, first, calendar.last)
+                key = moved_on(each, self._first_start(each)), widened
+                if key not in self._laid_out:
+                    stretches = self.stretches(key[0], widened=widened)
+                    self._left -= len(stretches)
+                    self._laid_out[key] = union(stretches, self.calendar.size)
             except RecurrenceError as error:
                 raise ProblemError(f"{path}[{number}].rrule", str(error)) from error
-            self._left -= len(starts)
             if self._left < 0:
                 raise ProblemError(f"{path}[{number}].rrule", "one recurring time too many to be laid out")
-            found += [calendar.stretch(start, each.duration, widened=widened) for start in starts]
+            found |= self._laid_out[key]
         return found
 
+    def stretches(self, recurring: Recurring, *, widened: bool) -> list[Stretch]:
+        """Every occurrence that touches the calendar, as minutes."""
+        calendar = self.calendar
+        starts = occurrences(recurring, calendar.zone, self._first_start(recurring), calendar.last)
+        return [calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
+
+    def _first_start(self, recurring: Recurring) -> date:
+        """Whatever began before the first date may still last into it."""
+        return self.calendar.first - DAY * (recurring.duration.days + 1)
+
     def _taken(self, members: list[Resource]) -> tuple[Minutes, ...]:
-        stretches = [stretch for member in members for stretch in self.busy[member.id]]
+        calendar = self.calendar
+        paths = [f"resources[{self._numbers[member.id]}].busy" for member in members]
         capacity = max(member.capacity for member in members)
-        if capacity > 1:
-            self._room -= min(depth(stretches), capacity) * self.calendar.size // 8
-            if self._room < 0:
-                path = f"resources[{self.problem.resources.index(members[0])}].busy"
-                raise ProblemError(path, "overlaps itself too often to be laid out")
-        return levels(stretches, self.calendar.size, capacity)
-
-
-def busy_stretches(busy: tuple[Span, ...], origin: int, path: str) -> list[Stretch]:
-    """Busy spans in minutes since `origin`, widened to whole minutes."""
-    found = []
-    for number, each in enumerate(busy):
-        if each.end < each.start:
-            raise ProblemError(f"{path}[{number}].end", "is before the start")
-        if each.start != each.end:
-            found.append((minute_of(each.start) - origin, minute_from(each.end) - origin))
-    return found
+        if capacity == 1:
+            once = 0
+            for member, path in zip(members, paths, strict=True):
+                once |= taken_by(member.busy, calendar.origin, calendar.size, path)
+            return (once,) if once else ()
+        spans = [
+            stretch
+            for member, path in zip(members, paths, strict=True)
+            for stretch in busy_stretches(member.busy, calendar.origin, path)
+        ]
+        self._room -= min(depth(spans), capacity) * calendar.size // 8
+        if self._room < 0:
+            raise ProblemError(paths[0], "overlaps itself too often to be laid out")
+        return levels(spans, calendar.size, capacity)
 
 
 def forbids(rule: Rule, resource: str, appointment_type: str | None) -> bool:
