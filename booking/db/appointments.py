@@ -122,7 +122,8 @@ LEFT JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patien
 LEFT JOIN LATERAL (
   SELECT state, reason, written_at, due_at FROM write_back
   WHERE practice_id = a.practice_id AND appointment_id = a.appointment_id
-  ORDER BY (state = 'written'), (kind = 'appointment') DESC, position LIMIT 1
+  ORDER BY array_position('{needs_attention,unknown,sending,queued,superseded,written}'::text[], state),
+    (kind = 'appointment') DESC, position LIMIT 1
 ) w ON true
 WHERE a.practice_id = $1 AND a.starts_at < $3 AND a.ends_at > $2
 ORDER BY a.starts_at, a.appointment_id LIMIT 1000
@@ -130,7 +131,7 @@ ORDER BY a.starts_at, a.appointment_id LIMIT 1000
 
 
 async def schedule_between(conn: Connection, practice_id: UUID, start: datetime, end: datetime) -> list[ScheduleEntry]:
-    """Return what stands on the schedule between two instants, with the write-back that is furthest behind."""
+    """Return what stands on the schedule between two instants, with the write-back that holds the others up."""
     return many(await conn.fetch(SCHEDULE, practice_id, start, end), ScheduleEntry)
 
 
