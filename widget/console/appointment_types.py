@@ -9,7 +9,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException, PermissionDeniedException
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response.redirect import Redirect
 from msgspec import Meta, Struct
 
@@ -60,7 +60,7 @@ async def show_type(
     who: Who,
     pool: ThePool,
     appointment_type_id: FromPath[UUID],
-    saved: Annotated[str, Parameter(query="saved", max_length=5)] = "",
+    saved: Annotated[str, QueryParameter(max_length=5)] = "",
 ) -> Response[str]:
     """Show a type, as a form to whoever may change it."""
     found = await _type(who, pool, appointment_type_id)

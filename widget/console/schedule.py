@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response.redirect import Redirect
 from msgspec import Struct
 
@@ -46,7 +46,7 @@ class FreshnessWords(Struct, frozen=True, kw_only=True):
 
 @get("/schedule")
 async def show_schedule(
-    who: Who, pool: ThePool, day: Annotated[str, Parameter(query="day", max_length=20)] = ""
+    who: Who, pool: ThePool, day: Annotated[str, QueryParameter(max_length=20)] = ""
 ) -> Response[str] | Redirect:
     """Show a local day; without one, today."""
     practice, now = who.practice, present()

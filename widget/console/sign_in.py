@@ -7,7 +7,7 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException
-from litestar.params import Body, FromPath, Parameter
+from litestar.params import Body, FromPath, QueryParameter
 from litestar.response.redirect import Redirect
 from msgspec import Meta, Struct
 
@@ -43,7 +43,7 @@ async def ask_practice(
     pool: ThePool,
     redis: TheRedis,
     settings: TheSettings,
-    practice: Annotated[str, Parameter(query="practice", max_length=100)] = "",
+    practice: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[str] | Redirect:
     """Ask which practice is meant; we list none."""
     if slug := practice.strip().lower():

@@ -72,6 +72,7 @@
     }
     .close:hover { background: #eef3f1 }
     .scroll { flex: 1; overflow: auto; overscroll-behavior: contain }
+    @media (prefers-color-scheme: dark) { dialog { background: #191512; color: #f5ede4 } .close:hover { background: #3d352e } }
     @media (max-width: 46rem) { dialog { height: 100dvh; border-radius: 0 } }
     @media print { .floating { display: none } }
   `);
@@ -87,27 +88,35 @@
 
     #frame = null;
     #box = null;
+    #connected = false;
     #queued = false;
     #heard = (event) => this.#hear(event);
 
     connectedCallback() {
+      this.#connected = true;
       addEventListener("message", this.#heard);
       this.#render();
     }
 
     disconnectedCallback() {
+      this.#connected = false;
       removeEventListener("message", this.#heard);
-      this.shadowRoot?.replaceChildren(document.createElement("slot"));
-      this.#frame = this.#box = null;
+      this.#leave();
     }
 
     attributeChangedCallback() {
-      if (this.#queued || !this.isConnected || !this.shadowRoot) return;
+      if (this.#queued || !this.#connected) return;
       this.#queued = true;
       queueMicrotask(() => {
         this.#queued = false;
-        if (this.isConnected) this.#render();
+        if (this.#connected) this.#render();
       });
+    }
+
+    // Show what the page has put inside, as without this script.
+    #leave() {
+      this.#frame = this.#box = null;
+      this.shadowRoot?.replaceChildren(made("slot", {}));
     }
 
     get #words() {
@@ -124,7 +133,7 @@
     }
 
     #render() {
-      if (!this.getAttribute("practice")) return;
+      if (!this.getAttribute("practice")) return this.#leave();
       const root = this.shadowRoot || this.attachShadow({ mode: "open" });
       root.adoptedStyleSheets = [sheet];
       this.#frame = this.#box = null;
