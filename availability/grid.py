@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
+from itertools import groupby
 
 from availability.bits import Minutes, span, stretches_of
 from availability.local_time import DAY_MINUTES, Calendar
@@ -35,14 +36,16 @@ def grid_from(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
 
 def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
     """The same wall-clock times on every date."""
-    pattern = _bits(times)
+    pattern = _bits(times).to_bytes(DAY_MINUTES // 8, "little")
     found = 0
-    for day, midnight in zip(calendar.dates, calendar.midnights, strict=False):
-        if calendar.plain(day):
-            found |= pattern << midnight
+    for plain, group in groupby(calendar.dates, calendar.plain):
+        days = list(group)
+        if plain:
+            # Day after day the same bits: written one behind the other.
+            found |= int.from_bytes(pattern * len(days), "little") << calendar.day(days[0])[0]
         else:
-            start = datetime.combine(day, time.min)
-            found |= _bits(calendar.minute(start + MINUTE * each) for each in times)
+            starts = [datetime.combine(day, time.min) for day in days]
+            found |= _bits(calendar.minute(start + MINUTE * each) for start in starts for each in times)
     return found
 
 

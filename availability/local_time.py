@@ -14,7 +14,8 @@ from availability.problem import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+DAY_SECONDS = 24 * 60 * 60
 EPOCH_DAY = EPOCH.toordinal()
 DAY_MINUTES = 24 * 60
 
@@ -44,11 +45,13 @@ class Calendar:
         self.first = first
         self.last = last
         self.dates = [first + DAY * day for day in range((last - first).days + 1)]
-        midnights = [self._midnight(day) for day in [*self.dates, last + DAY]]
+        dates = [*self.dates, last + DAY]
+        midnights = [self._seconds(datetime(on.year, on.month, on.day)) // 60 for on in dates]  # noqa: DTZ001
         self.origin = midnights[0]
         self.midnights = [minute - self.origin for minute in midnights]
         """Where each date begins, and where the last one ends."""
         self.size = self.midnights[-1]
+        self._instants: dict[int, datetime] = {}
 
     @property
     def span(self) -> Span:
@@ -75,16 +78,19 @@ class Calendar:
         if 0 <= index < len(self.dates) and self.midnights[index + 1] - self.midnights[index] == DAY_MINUTES:
             within = local.hour * 60 + local.minute + (up and (local.second > 0 or local.microsecond > 0))
             return self.midnights[index] + within
-        instant = self._resolved(local)
-        return (minute_from(instant) if up else minute_of(instant)) - self.origin
+        seconds = self._seconds(local)
+        return (-(-seconds // 60) if up else seconds // 60) - self.origin
 
     def minute_at(self, instant: datetime) -> int:
         """Where an instant lies, seconds rounded down."""
         return minute_of(instant) - self.origin
 
     def instant(self, minute: int) -> datetime:
-        """The instant (UTC) of a minute."""
-        return instant_of(self.origin + minute)
+        """The instant (UTC) of a minute; kept, since the same starts come up in question after question."""
+        instant = self._instants.get(minute)
+        if instant is None:
+            instant = self._instants[minute] = instant_of(self.origin + minute)
+        return instant
 
     def local(self, minute: int) -> datetime:
         """What the wall clock shows."""
@@ -94,17 +100,15 @@ class Calendar:
         """A span of wall-clock time as minutes: seconds widen what is closed and narrow what is open."""
         end = start + duration
         begins, ends = self.minute(start, up=not widened), self.minute(end, up=widened)
-        if ends == begins + 1 and self._resolved(end) <= self._resolved(start):
+        if ends == begins + 1 and self._seconds(end) <= self._seconds(start):
             # Widening must not bring back what vanishes.
             return begins, begins
         return begins, ends
 
-    def _midnight(self, on: date) -> int:
-        """Whole minutes since 1970 when a local date begins."""
-        offset = self.zone.utcoffset(datetime(on.year, on.month, on.day))  # noqa: DTZ001  # wall-clock time
+    def _seconds(self, local: datetime) -> int:
+        """Seconds from 1970 to a wall-clock time, by the offset that counts; a fraction counts as a whole one."""
+        offset = self.zone.utcoffset(local.replace(fold=0))
         if offset is None:
             raise ValueError(self.zone)
-        return (on.toordinal() - EPOCH_DAY) * DAY_MINUTES + -offset // MINUTE
-
-    def _resolved(self, local: datetime) -> datetime:
-        return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
+        within = local.hour * 3600 + local.minute * 60 + local.second + (local.microsecond > 0)
+        return (local.toordinal() - EPOCH_DAY) * DAY_SECONDS + within - offset // SECOND

@@ -7,7 +7,8 @@ rest is expanded by python-dateutil within limits, since a rule may be endless, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -147,7 +148,7 @@ class _Plain(NamedTuple):
 
     period: int
     weekly: bool
-    weekdays: Set[int] | None
+    weekdays: AbstractSet[int] | None
     week_start: int
 
 

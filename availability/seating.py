@@ -48,6 +48,10 @@ class Seating:
 
     def choices(self) -> dict[int, Choice]:
         """For every start the first choice in the order listed."""
+        if len(self.plan.seats) == 1:
+            ((_, covers),) = self.covers or [((0,), [])]
+            by_start = ((start, cover.resources) for cover in covers for start in members(cover.starts & self.starts))
+            return dict(sorted(by_start))
         found: dict[int, list[tuple[str, ...]]] = {start: [()] * len(self.plan.seats) for start in members(self.starts)}
         for seats, covers in self.covers:
             for cover in covers:

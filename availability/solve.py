@@ -9,7 +9,7 @@ import msgspec
 
 from availability.answer import Answer, Assignment, Slot
 from availability.check import check, check_question
-from availability.local_time import DAY, DAY_MINUTES, instant_of
+from availability.local_time import DAY, DAY_MINUTES
 from availability.masks import Masks
 from availability.model import EFFORT
 from availability.offers import offered
@@ -76,24 +76,26 @@ def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[st
         question = Question(later, prepare(later), effort)
         choices = question.choices()
         if choices:
-            return instant_of(question.masks.calendar.origin + min(choices)), []
+            return question.masks.calendar.instant(min(choices)), []
         begin = end
     return None, []
 
 
 def _slot(question: Question, start: int, choice: Choice, score: int) -> Slot:
-    minute = question.masks.calendar.origin + start
+    calendar = question.masks.calendar
     return Slot(
-        start=instant_of(minute),
-        end=instant_of(minute + question.plan.length),
+        start=calendar.instant(start),
+        end=calendar.instant(start + question.plan.length),
         resources=_resources(question.plan, choice, len(question.problem.visits)),
         score=score,
     )
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:
+    if visits == 1:
+        return {seat.role: list(resources) for seat, resources in zip(plan.seats, choice, strict=True)}
     each: list[Assignment] = [{} for _ in range(visits)]
     for seat, resources in zip(plan.seats, choice, strict=True):
         for visit in seat.visits:
             each[visit][seat.role] = list(resources)
-    return each[0] if visits == 1 else each
+    return each
