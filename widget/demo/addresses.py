@@ -31,7 +31,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
             booking=f"{public_url}/book/riverside",
             host_page=f"{host_page}/",
             strict_host_page=f"{host_page}/strict",
-            console=f"{public_url}/console/schedule",
+            console=f"{public_url}/console/riverside/sign-in",
             mailbox=f"{public_url}/dev/mailbox",
             pims=f"http://127.0.0.1:{ports.pims}",
             pims_key=pims_key,
