@@ -25,9 +25,7 @@ MAY_READ_THE_CLOCK = {
     "booking/api/": "a route says when it was asked",
     "booking/worker.py": "decides what is due",
     "pims_adapters/demo/clinic/": "another system, with a clock of its own",
-    "widget/clock.py": "a route says when it was asked",
-    "widget/console/": "a route says when it was asked",
-    "widget/portal/": "a route says when it was asked",
+    "widget/clock.py": "the pages' routes say when they were asked",
     "widget/demo/": "seeds around today, and measures how long a start takes",
     "widget/embedded/": "waits for servers",
 }

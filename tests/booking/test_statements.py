@@ -15,6 +15,8 @@ import booking.db
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK|SET)\s", re.IGNORECASE)
 
 WITHOUT_PRACTICE = {
+    "holds.FORGET_OLD_HOLDS": "the worker cleans up for every practice alike, by age alone, and reads nothing",
+    "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAY": "the practice is part of the lock's key",
     "write_backs.NOTIFY": "wakes workers and says nothing",
     "migrate.CREATE_TABLE": "the schema's own history",

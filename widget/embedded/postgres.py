@@ -31,8 +31,11 @@ SETTINGS = {
 }
 """`jit`: our statements are short; compiling them costs more than it saves."""
 
-FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-"""For tests that do not test durability: what is lost with the machine's power is lost."""
+FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+"""For tests that do not test durability: what is lost with the machine's power is lost.
+
+`autovacuum`: its workers run as the superuser, so our role cannot drop a database that one of them is looking at.
+"""
 
 
 class PostgresServer:
