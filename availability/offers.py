@@ -88,7 +88,7 @@ def _scored(question: Question) -> Iterator[Offer]:
             choice, score = scoring.least_costly(start)
             yield Offer(part.day.board.begin + start, choice, score)
         if scoring.unsure:
-            question.warnings.append(f"scores on {part.on} may be too high: not everything could be weighed in time")
+            question.left_out.append(f"scores on {part.on} may be too high: not everything could be weighed in time")
 
 
 class _Protected:

@@ -29,7 +29,13 @@ class Question:
         self.plan = plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)
         self.gates = Gates(masks, problem)
         self.accepted = Accepted(masks, problem, effort)
-        self.warnings = self.accepted.warnings
+        self.left_out: list[str] = []
+        """What could not be decided, in words."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Commitments that find no place, and whatever is left out."""
+        return [*self.accepted.warnings, *self.left_out]
 
     def seating(self) -> Seating:
         """Starts in the window as far as the kernel can tell, commitments left out of account."""
@@ -66,7 +72,7 @@ class Question:
             end = next_midnight + max(plan.reach for plan in plans)
             movables = self.accepted.touching(groups, begin, end)
             if any(each.id in self.accepted.undecided for each in movables):
-                self.warnings.append(f"starts on {on} are left out: a commitment there could not be decided in time")
+                self.left_out.append(f"starts on {on} are left out: a commitment there could not be decided in time")
                 continue
             board = self.accepted.board_for(movables, begin, end)
             known = self.accepted.known(movables, board) if movables else None
@@ -77,7 +83,7 @@ class Question:
         """Tell of the starts that the solver could not decide."""
         for start in members(part.day.undecided):
             instant = self.masks.calendar.instant(part.day.board.begin + start)
-            self.warnings.append(f"{instant:%Y-%m-%dT%H:%MZ} could not be decided in time and is left out")
+            self.left_out.append(f"{instant:%Y-%m-%dT%H:%MZ} could not be decided in time and is left out")
 
 
 class DayOfStarts(NamedTuple):

@@ -66,19 +66,23 @@ def dates_of(problem: SlotProblem) -> tuple[date, date]:
 def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[str]]:
     """The first start after the window, looked for month by month, and what keeps it from being sure."""
     begin = problem.window.end
-    horizon = problem.visits[0].horizon
     furthest = begin + FURTHEST
-    last = furthest if horizon is None else min(furthest, problem.now + horizon + timedelta(minutes=1))
-    plain = msgspec.structs.replace(problem, protect=())
+    horizon = problem.visits[0].horizon
+    end_of_horizon = None if horizon is None else problem.now + horizon + timedelta(minutes=1)
+    last = furthest if end_of_horizon is None else min(furthest, end_of_horizon)
+    unsure: list[str] = []
     while begin < last:
         end = min(begin + timedelta(days=31), last)
-        later = msgspec.structs.replace(plain, window=Span(start=begin, end=end))
-        question = Question(later, prepare(later), effort)
+        later = msgspec.structs.replace(problem, protect=(), window=Span(start=begin, end=end))
+        question = Question(later, Masks(later, *dates_of(later)), effort)
         choices = question.choices()
+        unsure += question.left_out
         if choices:
-            return question.masks.calendar.instant(min(choices)), []
+            return question.masks.calendar.instant(min(choices)), unsure
         begin = end
-    return None, []
+    if last == furthest:
+        unsure.append(f"the next start was looked for up to {furthest:%Y-%m-%d} and not further")
+    return None, unsure
 
 
 def _slot(question: Question, start: int, choice: Choice, score: int) -> Slot:
