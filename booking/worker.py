@@ -1,7 +1,7 @@
 """Worker: what happens without anybody waiting for it. Any number of them share the work through the database.
 
-Three loops: write-backs and messages, woken by `NOTIFY` and polling besides, and sync at its own pace. A loop that
-fails says so and goes on; what it was doing is taken up again when its lease runs out.
+Four loops: write-backs and messages, woken by `NOTIFY` and polling besides; sync and housekeeping at their own pace. A
+loop that fails says so and goes on; what it was doing is taken up again when its lease runs out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from booking.db import connections, messages, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
 from booking.db.pool import Pool, connect
+from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.sync import sync
 from booking.write_back import deliver_due
@@ -27,6 +28,7 @@ from pims_adapters import open_adapter
 from pims_adapters.contract import PimsAdapter, PimsError
 
 POLL = timedelta(seconds=2)
+TIDY = timedelta(hours=1)
 AFTER_FAILURE = timedelta(seconds=3)
 AT_ONCE = 20
 MESSAGE_LEASE = timedelta(seconds=30)
@@ -58,6 +60,7 @@ async def work(
             loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, write_back_wake))
             loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, message_wake))
             loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
+            loops.create_task(keep_doing(lambda: tidy(pool, now()), TIDY, asyncio.Event()))
 
 
 def open_channel(redis: Redis, *, smtp_url: str | None, mail_from: str, dev_mailbox: bool) -> Channel:

@@ -45,3 +45,12 @@ KEEP_ANSWER = "UPDATE idempotency SET answer = $3 WHERE practice_id = $1 AND key
 async def keep_answer(conn: Connection, practice_id: UUID, key: str, appointment_id: UUID) -> None:
     """Keep the answer for whoever asks the same again."""
     await conn.execute(KEEP_ANSWER, practice_id, key, appointment_id)
+
+
+# Across practices: housekeeping.
+FORGET_OLD_KEYS = "DELETE FROM idempotency WHERE created_at < $1"
+
+
+async def forget_old_keys(conn: Connection, before: datetime) -> int:
+    """Delete keys that nobody will send again; how many there were."""
+    return affected(await conn.execute(FORGET_OLD_KEYS, before))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from booking.db.pool import Connection, one
+from booking.db.pool import Connection, affected, one
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -86,3 +86,12 @@ async def message_failed(
 ) -> None:
     """Try a message again later, or give it up."""
     await conn.execute(POSTPONE, message.practice_id, message.message_id, state, reason, due_at)
+
+
+# Across practices: housekeeping.
+FORGET_OLD_MESSAGES = "DELETE FROM message WHERE state IN ('sent', 'failed') AND created_at < $1"
+
+
+async def forget_old_messages(conn: Connection, before: datetime) -> int:
+    """Delete the traces of messages that were settled long ago; how many there were."""
+    return affected(await conn.execute(FORGET_OLD_MESSAGES, before))

@@ -1,0 +1,27 @@
+"""Housekeeping: delete what has no use any more, so that no table grows without end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from booking.db import holds, idempotency, messages
+from booking.db.pool import Pool
+
+HOLDS_ARE_KEPT = timedelta(days=1)
+KEYS_ARE_KEPT = timedelta(days=7)
+MESSAGES_ARE_KEPT = timedelta(days=30)
+
+log = structlog.get_logger()
+
+
+async def tidy(pool: Pool, now: datetime) -> None:
+    """Delete expired holds, used keys and the traces of settled messages, each after its time."""
+    async with pool.acquire() as conn:
+        log.info(
+            "housekeeping.tidied",
+            holds=await holds.forget_old_holds(conn, now - HOLDS_ARE_KEPT),
+            keys=await idempotency.forget_old_keys(conn, now - KEYS_ARE_KEPT),
+            messages=await messages.forget_old_messages(conn, now - MESSAGES_ARE_KEPT),
+        )
