@@ -22,6 +22,8 @@ from availability.problem import Commitment, Grid, Need, Recurring, Resource, Ru
 
 DAY = timedelta(days=1)
 SEARCH_DAYS = 400
+A_LOCAL_DAY = 25 * 60 + 1
+"""Minutes: with so many around it, the local day of every start is known as a whole."""
 
 
 def floor_minute(instant: datetime) -> int:
@@ -377,7 +379,7 @@ def practice_around(problem: SlotProblem, begin: int, end: int) -> Practice:
     )
     lows = [begin] + [floor_minute(c.earliest) for c in problem.commitments]
     highs = [end + length] + [ceil_minute(c.latest) + duration_of(c.steps) for c in problem.commitments]
-    return Practice(problem, min(lows) - length - 2880, max(highs) + 2880)
+    return Practice(problem, min(lows) - length - A_LOCAL_DAY, max(highs) + A_LOCAL_DAY)
 
 
 def window_minutes(problem: SlotProblem) -> range:
@@ -491,16 +493,22 @@ def protected_starts(problem: SlotProblem, day: date) -> list[set[datetime]]:
     ]
 
 
-def score_of(problem: SlotProblem, start: datetime, assignments: Sequence[dict[str, list[str]]]) -> int:
-    """The weighted number of protected starts of that local day that this booking loses."""
+def score_of(
+    problem: SlotProblem,
+    start: datetime,
+    assignments: Sequence[dict[str, list[str]]],
+    before: Sequence[set[datetime]] | None = None,
+) -> int:
+    """The weighted number of protected starts of that local day (`before`, where known) that this booking loses."""
     day = start.astimezone(ZoneInfo(problem.timezone)).date()
-    before = protected_starts(problem, day)
+    before = protected_starts(problem, day) if before is None else before
     after = protected_starts(booked(problem, start, assignments), day)
     return sum(p.weight * len(b - a) for p, b, a in zip(problem.protect, before, after, strict=True))
 
 
 def best_score(problem: SlotProblem, start: datetime) -> int:
-    return min(score_of(problem, start, assignments) for assignments in ways_to_book(problem, start))
+    before = protected_starts(problem, start.astimezone(ZoneInfo(problem.timezone)).date())
+    return min(score_of(problem, start, assignments, before) for assignments in ways_to_book(problem, start))
 
 
 __all__ = [
