@@ -6,7 +6,7 @@
   const body = document.body;
 
   const appeared = document.querySelector("[data-focus]");
-  if (appeared && !location.hash) appeared.focus();
+  if (appeared && !document.querySelector(":target")) appeared.focus();
 
   addEventListener("submit", (event) => {
     const form = event.target;
