@@ -12,6 +12,7 @@ from availability import ProblemError, Span
 from availability.bits import union
 from availability.busy import stretches, taken_by
 from availability.local_time import minute_of
+from tests.availability.monday import wall
 from tests.availability.strategies import examples
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def test_a_fault_in_the_middle_is_named() -> None:
 
 
 def test_a_naive_instant_is_named() -> None:
-    naive = Span(start=BEGIN, end=datetime(2026, 3, 2))
+    naive = Span(start=BEGIN, end=wall("2026-03-02T00:00"))
     with pytest.raises(ProblemError) as caught:
         taken_by((naive,), ORIGIN, SIZE, "resources[0].busy")
     assert caught.value.path == "resources[0].busy[0].end"

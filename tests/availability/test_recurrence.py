@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 
 from availability.problem import Recurring
 from availability.recurrence import RecurrenceError, moved_on, occurrences
+from tests.availability.monday import wall
 from tests.availability.strategies import examples
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, LAST = date(2026, 3, 1), date(2026, 4, 15)
+MONDAY = wall("2026-03-02T09:00")
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
-def each(rule: str, starts: datetime = datetime(2026, 3, 2, 9)) -> tuple[datetime, ...]:
+def each(rule: str, starts: datetime = MONDAY) -> tuple[datetime, ...]:
     return occurrences(Recurring(starts=starts, duration=timedelta(hours=1), rrule=rule), NEW_YORK, FIRST, LAST)
 
 
@@ -34,7 +36,7 @@ def plain_rules(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         parts.append(f"WKST={draw(st.sampled_from(DAYS))}")
     if draw(st.booleans()):
-        until = datetime(2026, 3, 1) + timedelta(hours=draw(st.integers(-100, 1500)))
+        until = wall("2026-03-01T00:00") + timedelta(hours=draw(st.integers(-100, 1500)))
         parts.append(f"UNTIL={until:%Y%m%dT%H%M%S}")
     return ";".join(parts)
 
@@ -42,15 +44,15 @@ def plain_rules(draw: st.DrawFn) -> str:
 @examples(300)
 @given(plain_rules(), st.integers(-400, 30))
 def test_a_rule_that_is_counted_out_is_dateutils(rule: str, before: int) -> None:
-    starts = datetime(2026, 3, 2, 9, 30) + timedelta(days=before)
-    expected = rrulestr(rule, dtstart=starts).between(datetime(2026, 3, 1), datetime(2026, 4, 16), inc=True)
+    starts = wall("2026-03-02T09:30") + timedelta(days=before)
+    expected = rrulestr(rule, dtstart=starts).between(wall("2026-03-01T00:00"), wall("2026-04-16T00:00"), inc=True)
     assert list(each(rule, starts)) == expected
 
 
 @examples(300)
 @given(plain_rules(), st.integers(-400, 30))
 def test_a_rule_moved_on_is_the_same_rule(rule: str, before: int) -> None:
-    starts = datetime(2026, 3, 2, 9, 30) + timedelta(days=before)
+    starts = wall("2026-03-02T09:30") + timedelta(days=before)
     later = moved_on(Recurring(starts=starts, duration=timedelta(hours=1), rrule=rule), FIRST)
     assert occurrences(later, NEW_YORK, FIRST, LAST) == each(rule, starts)
 
@@ -58,7 +60,7 @@ def test_a_rule_moved_on_is_the_same_rule(rule: str, before: int) -> None:
 def test_rules_that_began_in_different_years_are_equal_once_moved_on() -> None:
     weekdays = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
     moved = {
-        moved_on(Recurring(starts=datetime(year, 5, 6, 8), duration=timedelta(hours=8), rrule=weekdays), FIRST)
+        moved_on(Recurring(starts=wall(f"{year}-05-06T08:00"), duration=timedelta(hours=8), rrule=weekdays), FIRST)
         for year in (1999, 2020, 2025)
     }
     assert len(moved) == 1
@@ -67,12 +69,12 @@ def test_rules_that_began_in_different_years_are_equal_once_moved_on() -> None:
 @pytest.mark.parametrize(
     ("rule", "first"),
     [
-        ("FREQ=MONTHLY;BYDAY=-1FR", datetime(2026, 3, 27, 9)),
-        ("FREQ=MONTHLY;BYMONTHDAY=15", datetime(2026, 3, 15, 9)),
-        ("FREQ=YEARLY;BYYEARDAY=75", datetime(2026, 3, 16, 9)),
-        ("FREQ=WEEKLY;COUNT=2", datetime(2026, 3, 2, 9)),
-        ("FREQ=DAILY;BYHOUR=7,9", datetime(2026, 3, 2, 9)),
-        ("FREQ=SECONDLY;COUNT=3", datetime(2026, 3, 2, 9)),
+        ("FREQ=MONTHLY;BYDAY=-1FR", wall("2026-03-27T09:00")),
+        ("FREQ=MONTHLY;BYMONTHDAY=15", wall("2026-03-15T09:00")),
+        ("FREQ=YEARLY;BYYEARDAY=75", wall("2026-03-16T09:00")),
+        ("FREQ=WEEKLY;COUNT=2", wall("2026-03-02T09:00")),
+        ("FREQ=DAILY;BYHOUR=7,9", wall("2026-03-02T09:00")),
+        ("FREQ=SECONDLY;COUNT=3", wall("2026-03-02T09:00")),
     ],
 )
 def test_rules_of_every_kind_are_expanded(rule: str, first: datetime) -> None:
@@ -80,8 +82,8 @@ def test_rules_of_every_kind_are_expanded(rule: str, first: datetime) -> None:
 
 
 def test_until_in_utc_is_turned_into_local_time() -> None:
-    assert each("FREQ=DAILY;UNTIL=20260303T140000Z")[-1] == datetime(2026, 3, 3, 9)
-    assert each("FREQ=DAILY;UNTIL=20260303T135959Z")[-1] == datetime(2026, 3, 2, 9)
+    assert each("FREQ=DAILY;UNTIL=20260303T140000Z")[-1] == wall("2026-03-03T09:00")
+    assert each("FREQ=DAILY;UNTIL=20260303T135959Z")[-1] == wall("2026-03-02T09:00")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,6 @@ def test_a_rule_that_never_happens_ends_with_the_window(rule: str) -> None:
 
 def test_an_exception_date_takes_out_the_occurrence_that_starts_on_it() -> None:
     recurring = Recurring(
-        starts=datetime(2026, 3, 2, 9), duration=timedelta(hours=1), rrule="FREQ=DAILY", exdates=(date(2026, 3, 3),)
+        starts=wall("2026-03-02T09:00"), duration=timedelta(hours=1), rrule="FREQ=DAILY", exdates=(date(2026, 3, 3),)
     )
     assert date(2026, 3, 3) not in {start.date() for start in occurrences(recurring, NEW_YORK, FIRST, LAST)}
