@@ -19,8 +19,8 @@ from availability.errors import ProblemError
 from availability.facts import Facts, Key
 from availability.masks import Masks
 from availability.model import EFFORT
-from availability.plan import Seat
-from availability.problem import SlotProblem, Span
+from availability.plan import Seat, length_of, plan_of_visits
+from availability.problem import Commitment, SlotProblem, Span
 from availability.question import Question
 from availability.solve import masks_for
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SETS = 3
 """So many sets of facts are told at most."""
+
+MINUTE = timedelta(minutes=1)
 
 FACT = 1000
 """What taking a fact away costs; a resource's capacity one more, so that it is named where nothing else would do."""
@@ -42,11 +44,35 @@ def explain(
     if start.second or start.microsecond:
         raise ProblemError("start", "is no whole minute")
     check_question(problem)
-    at_start = msgspec.structs.replace(problem, window=Span(start=start, end=start + timedelta(minutes=1)), protect=())
+    at_start = msgspec.structs.replace(
+        problem,
+        window=Span(start=start, end=start + timedelta(minutes=1)),
+        commitments=_within_reach(problem, start),
+        protect=(),
+    )
     question = Question(at_start, masks_for(at_start, masks), effort)
     if question.choices():
         return Explanation(bookable=True)
     return Explanation(bookable=False, blockers=_Relaxation(question, start).smallest_sets(effort))
+
+
+def _within_reach(problem: SlotProblem, start: datetime) -> tuple[Commitment, ...]:
+    """The commitments that the visits could push around, one by the other, if everybody could serve everything.
+
+    Those of other days have no part in the explanation, and need not be placed for it.
+    """
+    plan = plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)
+    begin, end = start - MINUTE * plan.before, start + MINUTE * plan.reach
+    rest = list(problem.commitments)
+    reached: set[str] = set()
+    while True:
+        new = [each for each in rest if each.earliest < end and begin < each.latest + length_of(each.steps)]
+        if not new:
+            return tuple(each for each in problem.commitments if each.id in reached)
+        reached |= {each.id for each in new}
+        rest = [each for each in rest if each.id not in reached]
+        begin = min(begin, *(each.earliest for each in new))
+        end = max(end, *(each.latest + length_of(each.steps) for each in new))
 
 
 class _Piece(NamedTuple):
@@ -75,10 +101,9 @@ class _Relaxation:
         minute = masks.calendar.minute_at(start)
         self.on = masks.calendar.date_at(minute)
         midnight, next_midnight = masks.calendar.day(self.on)
-        begin = min(minute - question.plan.before, midnight)
-        end = max(minute + question.plan.reach, next_midnight)
+        begin, end = minute - question.plan.before, minute + question.plan.reach
         movables = question.accepted.touching(groups_of(question.plan, masks), begin, end)
-        self.board = question.accepted.board_for(movables, begin, end)
+        self.board = question.accepted.board_for(movables, min(begin, midnight), max(end, next_midnight))
         self.start = minute - self.board.begin
         self.facts = Facts(question.problem, self.board, self.on)
         self.crowded = self._crowded()

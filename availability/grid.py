@@ -43,9 +43,10 @@ def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
         if plain:
             # Day after day the same bits: written one behind the other.
             found |= int.from_bytes(pattern * len(days), "little") << calendar.day(days[0])[0]
-        else:
-            starts = [datetime.combine(day, time.min) for day in days]
-            found |= _bits(calendar.minute(start + MINUTE * each) for start in starts for each in times)
+            continue
+        for day in days:
+            midnight, start = calendar.day(day)[0], datetime.combine(day, time.min)
+            found |= _bits(calendar.minute(start + MINUTE * each) - midnight for each in times) << midnight
     return found
 
 
@@ -60,7 +61,7 @@ def _from_openings(calendar: Calendar, every: int, offset: int, opening: Minutes
             else:
                 local = calendar.local(midnight + begin)
                 times = (calendar.minute(local + MINUTE * each) for each in range(offset, 2 * DAY_MINUTES, every))
-                found |= _bits(each for each in times if midnight + begin <= each < midnight + end)
+                found |= _bits(each - midnight for each in times if begin <= each - midnight < end) << midnight
     return found
 
 

@@ -14,7 +14,6 @@ from availability.problem import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
 DAY_SECONDS = 24 * 60 * 60
 EPOCH_DAY = EPOCH.toordinal()
 DAY_MINUTES = 24 * 60
@@ -107,8 +106,9 @@ class Calendar:
 
     def _seconds(self, local: datetime) -> int:
         """Seconds from 1970 to a wall-clock time, by the offset that counts; a fraction counts as a whole one."""
-        offset = self.zone.utcoffset(local.replace(fold=0))
+        offset = self.zone.utcoffset(local.replace(fold=0) if local.fold else local)
         if offset is None:
             raise ValueError(self.zone)
+        days = local.toordinal() - EPOCH_DAY - offset.days
         within = local.hour * 3600 + local.minute * 60 + local.second + (local.microsecond > 0)
-        return (local.toordinal() - EPOCH_DAY) * DAY_SECONDS + within - offset // SECOND
+        return days * DAY_SECONDS + within - offset.seconds

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from availability.bits import Stretch, merge
-from availability.problem import Commitment, Visit
+from availability.problem import Commitment, Step, Visit
 
 
 def minutes(duration: timedelta) -> int:
@@ -149,6 +149,11 @@ def plan_of_commitment(commitment: Commitment) -> Plan:
             seat.visits[0] = None
         begin = end
     return Plan(tuple(seat.closed() for seat in seats.values()), begin, 0, begin)
+
+
+def length_of(steps: tuple[Step, ...]) -> timedelta:
+    """How long the steps take one after the other."""
+    return sum((step.duration for step in steps), timedelta(0))
 
 
 def most_at_once(stretches: list[Stretch]) -> Iterator[tuple[int, int, int]]:
