@@ -41,5 +41,8 @@ async def exceeded(redis: Redis, practice_id: UUID, counted: list[tuple[Limit, s
 
 def address_block(address: str) -> str:
     """Return the block that a network address is counted by: an IPv4 address itself, an IPv6 /64."""
-    parsed = ip_address(address)
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address  # a proxy's own word for an unknown address
     return f"{int(parsed) >> 64:x}" if isinstance(parsed, IPv6Address) else address

@@ -13,6 +13,7 @@ from typing import Any
 
 from booking.db.migrate import MigrationRefused, migrate
 from widget.end_with_parent import end_with_parent
+from widget.logs import tell
 from widget.settings import SettingRefused, Settings, database_url
 
 STOP_WITHIN_SECONDS = 4
@@ -25,7 +26,7 @@ def serve(environ: Mapping[str, str]) -> None:
 
     settings = Settings.from_environment(environ)
     Granian(
-        "widget.app:from_environment",
+        "widget.app:create_app",
         interface=Interfaces.ASGI,
         address=settings.host,
         port=settings.port,
@@ -42,6 +43,7 @@ def work(environ: Mapping[str, str]) -> None:
     from booking.worker import work as work_forever  # noqa: PLC0415  # only this command needs it
 
     settings = Settings.from_environment(environ)
+    tell(settings.log_level)
     _run_until_told(
         work_forever(
             database_url=settings.database_url,
@@ -105,11 +107,16 @@ def main(arguments: list[str]) -> int:
 
 def _load_application() -> Callable[..., Any]:
     """Run in each worker process: a killed `serve` must not leave workers that hold its port."""
-    from widget.app import from_environment  # noqa: PLC0415  # only a web server needs it
+    from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: PLC0415  # only a web server needs it
+
+    from widget.app import create_app  # noqa: PLC0415  # likewise
 
     if parent := parent_process():
         end_with_parent(parent.pid or 0)
-    return from_environment()
+    settings = Settings.from_environment(os.environ)
+    tell(settings.log_level)
+    application: Callable[..., Any] = wrap_asgi_with_proxy_headers(create_app(settings), settings.trusted_proxies)
+    return application
 
 
 def _run_until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -5,7 +5,6 @@ One process holds nothing that another would miss; run as many as you like.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,11 +24,6 @@ from widget.state import DEPENDENCIES
 
 LARGEST_BODY = 64 * 1024
 REDIS_TIMEOUT_SECONDS = 2
-
-
-def from_environment() -> Litestar:
-    """Make the application from the environment, for the web server."""
-    return create_app(Settings.from_environment(os.environ))
 
 
 def create_app(settings: Settings) -> Litestar:

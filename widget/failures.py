@@ -5,14 +5,13 @@ An error is an error page, never an empty list of times.
 
 from __future__ import annotations
 
-import traceback
-
 import asyncpg
 import redis.exceptions
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from widget.logs import kinds, places
 from widget.pages import page
 from widget.state import HttpRequest
 
@@ -68,7 +67,6 @@ def on_refusal(request: HttpRequest, refusal: HTTPException) -> Response[str]:
 def on_failure(request: HttpRequest, failure: Exception) -> Response[str]:
     """Answer a request that we failed, and leave a trace of where: not of what was said, which may be personal."""
     status = 503 if isinstance(failure, OUT_OF_REACH) else 500
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(failure.__traceback__)]
     route = request.scope.get("path_template", "")
-    logger.error("request failed", route=route, status=status, error=type(failure).__qualname__, where=where[-8:])
+    logger.error("request.failed", route=route, status=status, errors=kinds(failure), where=places(failure))
     return failure_page(request, status)

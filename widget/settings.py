@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Show every message on `/dev/mailbox`: for demos only, as it shows them to everyone."""
     sync_every: timedelta
     """From SYNC_SECONDS."""
+    trusted_proxies: list[str]
+    """Addresses or networks whose `X-Forwarded-For` is believed; else the limits count the proxy as one client."""
     log_level: LogLevel
 
     @staticmethod
@@ -55,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             mail_from=_sender(environ, f"no-reply@{urlsplit(public_url).hostname}"),
             dev_mailbox=_switch(environ, "DEV_MAILBOX"),
             sync_every=timedelta(seconds=_number(environ, "SYNC_SECONDS", default=60, largest=86_400)),
+            trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
             log_level=_log_level(environ),
         )
 
@@ -100,6 +104,16 @@ def _number(environ: Mapping[str, str], name: str, *, default: int, largest: int
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
         raise SettingRefused(f"{name} is {text!r}: it must be a whole number from 1 to {largest}.")
     return int(text)
+
+
+def _networks(environ: Mapping[str, str], name: str) -> list[str]:
+    networks = [one.strip() for one in environ.get(name, "").split(",") if one.strip()]
+    for one in networks:
+        try:
+            ip_network(one)
+        except ValueError:
+            raise SettingRefused(f"{name} has {one!r}: it must list addresses or networks, as in 10.0.0.0/8.") from None
+    return networks
 
 
 def _sender(environ: Mapping[str, str], default: str) -> str:

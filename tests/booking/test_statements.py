@@ -16,6 +16,8 @@ STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK
 
 WITHOUT_PRACTICE = {
     "holds.FORGET_OLD_HOLDS": "the worker cleans up for every practice alike, by age alone, and reads nothing",
+    "idempotency.FORGET_OLD_KEYS": "housekeeping, as above",
+    "messages.FORGET_OLD_MESSAGES": "housekeeping, as above",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAY": "the practice is part of the lock's key",
     "write_backs.NOTIFY": "wakes workers and says nothing",
