@@ -21,9 +21,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from availability import Answer, SlotProblem, Span, decode, prepare, solve
+from availability import Answer, Explanation, SlotProblem, Span, decode, explain, prepare, solve
 from benchmarks.months import any_of, four_pools, with_commitments
-from tests.availability import oracle
+from tests.availability import oracle, relief
 
 T = TypeVar("T")
 
@@ -158,6 +158,46 @@ def speed() -> Iterator[str]:
         yield f"| {row.name} | {len(expected)} | {cells(taken[0], row.cold)} | {cells(taken[1], row.warm)} |"
 
 
+def explaining() -> Iterator[str]:
+    """Why a start is not offered at which nobody of ten is free; each explanation judged by the oracle."""
+    yield "| explain one start | sets | cold: goal ms | p50 | p99 | p50/goal | warm: goal ms | p50 | p99 | p50/goal |"
+    yield "| --- |" + " ---: |" * 9
+    for name, problem in (("any of 10", any_of(10)), ("from 10, 8, 8, 2", four_pools())):
+        offered = {slot.start for slot in solve(problem).slots}
+        mornings = (problem.window.start + DAY * day + timedelta(hours=9) for day in range(1, 30))
+        starts = [start for start in mornings if start not in offered][:5]
+        document = msgspec.json.encode(problem)
+        masks = prepare(problem)
+        taken: tuple[list[float], list[float]] = ([], [])
+        sets = 0
+        for start in starts:
+            explained = explain(problem, start)
+            sets += len(explained.blockers)
+            judge_explanation(problem, start, explained)
+            for _ in range(20):
+                asked = decode(document)
+                empty_caches()
+                again, each = timed(partial(explain, asked, start))
+                taken[0].append(each)
+                warmly, each = timed(partial(explain, problem, start, masks=masks))
+                taken[1].append(each)
+                if not again == warmly == explained:
+                    sys.exit(f"WRONG: {name}: {start} is not always explained alike")
+        yield f"| {name} | {sets / len(starts):g} | {cells(taken[0], 30)} | {cells(taken[1], 30)} |"
+
+
+def judge_explanation(problem: SlotProblem, start: datetime, explained: Explanation) -> None:
+    """End the run where facts do not open the start, or fewer would."""
+    if explained.bookable or not explained.blockers:
+        sys.exit(f"WRONG: {start} can be booked")
+    for facts in explained.blockers:
+        if not relief.opens(problem, facts, start):
+            sys.exit(f"WRONG: {start} stays closed without {facts}")
+        for number in range(len(facts)):
+            if relief.opens(problem, [*facts[:number], *facts[number + 1 :]], start):
+                sys.exit(f"WRONG: {start} opens without all of {facts}")
+
+
 def json_apart() -> Iterator[str]:
     """Decoding problems and encoding answers, which the other tables leave out."""
     yield "| problem | JSON in | decode ms | JSON out | encode ms |"
@@ -197,15 +237,17 @@ def growth() -> Iterator[str]:
 
 
 MEASURE = """
-import resource, sys
-at_start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import sys
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+at_start = peak()
 from availability import decode, solve
 document = sys.stdin.buffer.read()
-loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+loaded = peak()
 answer = solve(decode(document))
-done = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(at_start, loaded, done, len(answer.slots))
+print(at_start, loaded, peak())
 """
+"""Peaks in kilobytes; what `getrusage` tells would begin with the peak of the process that started this one."""
 
 
 def memory() -> Iterator[str]:
@@ -214,7 +256,7 @@ def memory() -> Iterator[str]:
     done = subprocess.run(  # noqa: S603 - this interpreter, our text
         [sys.executable, "-c", MEASURE], input=document, capture_output=True, check=True, cwd=ROOT
     )
-    at_start, loaded, peak, _ = (int(each) / 1024 for each in done.stdout.split())
+    at_start, loaded, peak = (int(each) / 1024 for each in done.stdout.split())
     yield "| a month with 50 resources | MB |"
     yield "| --- | ---: |"
     yield f"| the interpreter alone | {at_start:.1f} |"
@@ -236,7 +278,7 @@ def machine() -> str:
 def main() -> None:
     """Print every table."""
     print(machine())
-    for table in (speed, json_apart, growth, memory):
+    for table in (speed, explaining, json_apart, growth, memory):
         print(flush=True)
         for line in table():
             print(line, flush=True)

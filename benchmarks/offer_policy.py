@@ -45,6 +45,9 @@ HOURS = timedelta(hours=8)
 COLUMNS = ("dr-lee", "dr-kim", "dr-roy")
 LOADS = (0.40, 0.55, 0.65)
 AT_LEAST = 6
+PATIENCE = 50
+"""A day that has turned away so many clients in a row will not fill any further."""
+
 DAYS = int(os.environ.get("VETSLOT_SIMULATED_DAYS", "30"))
 
 
@@ -73,7 +76,7 @@ class Booked(NamedTuple):
 
     long_visits: int
     fewest_offered: int
-    """The fewest starts that any of the short visits could choose from."""
+    """The fewest starts that a client could choose from, but for those who were offered all there was."""
 
 
 def chosen(client: Client, offered: Sequence[Slot], chance: random.Random) -> Slot:
@@ -99,9 +102,14 @@ def load(problem: SlotProblem) -> float:
     return minutes / (HOURS * len(COLUMNS))
 
 
+def with_all(problem: SlotProblem) -> SlotProblem:
+    """The same question, everything offered."""
+    return msgspec.structs.replace(problem, offer=OfferPolicy(), protect=())
+
+
 def long_visits_left(problem: SlotProblem) -> int:
     """How many 60-minute visits fit, the earliest first, until none does."""
-    problem = msgspec.structs.replace(problem, visits=(LONG,), offer=OfferPolicy(), protect=())
+    problem = msgspec.structs.replace(with_all(problem), visits=(LONG,))
     count = 0
     while slots := solve(problem).slots:
         problem = booked(problem, slots[0])
@@ -115,13 +123,19 @@ def simulate(policy: Policy, client: Client, seed: int) -> Iterator[tuple[float,
     problem = EMPTY
     fewest = sys.maxsize
     for level in LOADS:
-        while load(problem) < level:
+        turned_away = 0
+        while load(problem) < level and turned_away < PATIENCE:
             asked = SHORT[chance.choice((15, 20, 30))]
             protect = (Protected(visit=LONG),) if policy == "best" else ()
             offer = OfferPolicy(policy=policy, at_least=AT_LEAST)
             problem = msgspec.structs.replace(problem, visits=(asked,), protect=protect, offer=offer)
             slots = solve(problem).slots
-            fewest = min(fewest, len(slots))
+            if not slots:
+                turned_away += 1
+                continue
+            if len(slots) >= AT_LEAST or len(slots) < len(solve(with_all(problem)).slots):
+                fewest = min(fewest, len(slots))
+            turned_away = 0
             problem = booked(problem, chosen(client, slots, chance))
         yield level, Booked(long_visits_left(problem), fewest)
 
