@@ -48,6 +48,8 @@ class Facts:
         self.board = board
         self.masks = board.masks
         self.on = on
+        self.closures = list(self._closures())
+        """Those that touch the board, with their minutes."""
         self._known_block_offs: dict[str, list[Stretch]] = {}
 
     def against(self, seat: Seat, resource: str) -> Iterator[tuple[Key, Minutes]]:
@@ -56,7 +58,7 @@ class Facts:
         Busy time of a resource with capacity is left out: no single span of it stands in the way by itself.
         """
         for work in seat.works:
-            for key, closed in self._closures():
+            for key, closed in self.closures:
                 yield key, self._touched(work, closed)
             if self.masks.practice_hours is not None:
                 yield Key("practice_hours"), self._touched(work, ~self.masks.practice_hours)
@@ -85,20 +87,22 @@ class Facts:
         """
         visit = self.problem.visits[0]
         grid = visit.grid_for.get(resource, visit.grid)
-        closures = dict(self._closures())
-        own, practice = Key("hours", resource), Key("practice_hours")
-        changing: list[Key] = []
+        practice, own = Key("practice_hours"), Key("hours", resource)
+        closed_today = {key for key, closed in self.closures if closed & span(*self.masks.calendar.day(self.on))}
+        changing: list[set[Key]] = []
         if grid.starts is None and grid.anchor == "opening":
-            changing = [*closures, own] if self.masks.practice_hours is None else [*closures, practice, own]
+            changing = [closed_today] if closed_today else []
+            changing += [{own}] if self.masks.practice_hours is None else [{practice}, {own}]
         ways: list[set[Key]] = []
         for size in range(len(changing) + 1):
-            for gone in map(set, combinations(changing, size)):
+            for several in combinations(changing, size):
+                gone = set[Key]().union(*several)
                 opening = self.masks.all
                 if self.masks.practice_hours is not None and practice not in gone:
                     opening = self.masks.practice_hours
                 elif own not in gone:
                     opening = self.masks.own_open[resource]
-                for key, closed in closures.items():
+                for key, closed in self.closures:
                     if key not in gone:
                         opening &= ~closed
                 if self.board.cut(grid_from(self.masks.calendar, grid, opening)) >> start & 1:

@@ -19,7 +19,7 @@ from availability.plan import Plan
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
 
-EFFORT = 2.0
+EFFORT = 1.0
 """How much a solve may take, in CP-SAT's deterministic units (about seconds): the same on every machine."""
 
 SMALL = 400

@@ -25,7 +25,7 @@ from tests.availability.monday import (
 )
 
 
-def placed(problem: SlotProblem, start: str = "09:00", effort: float = 2.0) -> list[Placing] | Verdict:
+def placed(problem: SlotProblem, start: str = "09:00", effort: float = 1.0) -> list[Placing] | Verdict:
     """The problem's visits at one start, and all of its commitments, as CP-SAT alone places them."""
     masks = prepare(problem)
     calendar = masks.calendar
