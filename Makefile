@@ -39,10 +39,14 @@ format: setup-dev ## rewrite the code in the one format, and fix what can be fix
 prove: setup-dev ## the tests, with fifty times as many generated cases
 	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && VETSLOT_PROVE=1 exec $(PY) -m pytest $(ARGS)
 
+pictures: ## take the README's pictures anew, from the tests that book in a browser
+	$(MAKE) test ARGS="-q tests/e2e/test_a_pet_owner_books.py"
+	mkdir -p docs/pictures && cp tests/output/times.png tests/output/schedule.png docs/pictures/
+
 bench: setup-dev ## measure (benchmarks/)
 	for each in $$(grep -l __main__ benchmarks/*.py | xargs -n 1 basename -s .py); do $(PY) -m "benchmarks.$$each" || exit 1; done
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	sh scripts/lock.sh
 
-.PHONY: help setup setup-dev demo demo-reset test lint check format prove bench lock
+.PHONY: help setup setup-dev demo demo-reset test lint check format prove pictures bench lock

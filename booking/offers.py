@@ -156,10 +156,14 @@ async def alternatives(
     own_hold: UUID | None = None,
     most: int = 6,
 ) -> list[OfferedSlot]:
-    """Return the bookable times nearest to one that was lost, in the week that begins with its day."""
+    """Return the bookable times nearest to one that was lost: on its day, or from there on where that has too few."""
     day = local_date(start, practice.timezone)
-    week = await offer(pool, practice, wish, day, day + timedelta(days=6), now=now, own_hold=own_hold)
-    slots = [slot for one in week.days for slot in one.slots]
+    slots: list[OfferedSlot] = []
+    for last in (day, day + timedelta(days=6)):
+        found = await offer(pool, practice, wish, day, last, now=now, own_hold=own_hold)
+        slots = [slot for one in found.days for slot in one.slots]
+        if len(slots) >= most:
+            break
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)
 
 
