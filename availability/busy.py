@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 from operator import gt, sub
 from struct import unpack_from
@@ -34,12 +35,11 @@ def taken_by(busy: tuple[Span, ...], origin: int, size: int, path: str) -> Minut
     seconds = unpack_from(">" + _SPAN * len(busy), written, header)
     starts, ends = seconds[::2], seconds[1::2]
     first, last = origin * 60, (origin + size) * 60
-    if starts and (min(starts) < first or max(ends) > last) and not any(map(gt, starts, ends)):
-        # A schedule longer than the question.
+    gaps, lengths = _apart(starts, ends, first, last)
+    if min(gaps) < 0 and not any(map(gt, starts, ends)):
+        # A schedule longer than the question, it may be.
         inside = [(max(a, first), min(b, last)) for a, b in zip(starts, ends, strict=True) if a < last and first < b]
-        starts, ends = tuple(a for a, _ in inside), tuple(b for _, b in inside)
-    gaps = list(map(sub, (*starts, last), (first, *ends)))
-    lengths = list(map(sub, ends, starts))
+        gaps, lengths = _apart([a for a, _ in inside], [b for _, b in inside], first, last)
     if min(gaps) < 0 or min(lengths, default=1) <= 0:
         return union(stretches(busy, origin, path), size)
     different_gaps, different_lengths = set(gaps), set(lengths)
@@ -68,6 +68,11 @@ def stretches(busy: tuple[Span, ...], origin: int, path: str) -> list[Stretch]:
         if each.start < each.end:
             found.append((minute_of(each.start) - origin, minute_from(each.end) - origin))
     return found
+
+
+def _apart(starts: Sequence[int], ends: Sequence[int], first: int, last: int) -> tuple[list[int], list[int]]:
+    """How much lies between the spans, from `first` to `last`, and how long they are; negative where they overlap."""
+    return list(map(sub, (*starts, last), (first, *ends))), list(map(sub, ends, starts))
 
 
 def _header(length: int) -> int:

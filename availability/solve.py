@@ -34,7 +34,7 @@ def solve(problem: SlotProblem, *, masks: Masks | None = None, effort: float = E
     `effort` limits each call of CP-SAT; what it leaves open is told in `warnings` and not offered.
     """
     question = Question(problem, masks_for(problem, masks), effort)
-    slots = [_slot(question, start, choice, score) for start, choice, score in offered(question)]
+    slots = _slots(question)
     if slots:
         return Answer(slots=slots, warnings=question.warnings)
     following, warnings = _next(problem, effort)
@@ -85,21 +85,23 @@ def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[st
     return None, unsure
 
 
-def _slot(question: Question, start: int, choice: Choice, score: int) -> Slot:
-    calendar = question.masks.calendar
-    return Slot(
-        start=calendar.instant(start),
-        end=calendar.instant(start + question.plan.length),
-        resources=_resources(question.plan, choice, len(question.problem.visits)),
-        score=score,
-    )
+def _slots(question: Question) -> list[Slot]:
+    """The offered starts as they are told; those with the same witness share it."""
+    instant, length = question.masks.calendar.instant, question.plan.length
+    visits = len(question.problem.visits)
+    witnesses: dict[Choice, Assignment | list[Assignment]] = {}
+    slots = []
+    for start, choice, score in offered(question):
+        resources = witnesses.get(choice)
+        if resources is None:
+            resources = witnesses[choice] = _resources(question.plan, choice, visits)
+        slots.append(Slot(start=instant(start), end=instant(start + length), resources=resources, score=score))
+    return slots
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:
-    if visits == 1:
-        return {seat.role: list(resources) for seat, resources in zip(plan.seats, choice, strict=True)}
     each: list[Assignment] = [{} for _ in range(visits)]
     for seat, resources in zip(plan.seats, choice, strict=True):
         for visit in seat.visits:
             each[visit][seat.role] = list(resources)
-    return each
+    return each[0] if visits == 1 else each
