@@ -33,25 +33,21 @@ def taken_by(busy: tuple[Span, ...], origin: int, size: int, path: str) -> Minut
         # Fractions of a second, or years before 1970 or after 2106, are written otherwise; so are naive times.
         return union(stretches(busy, origin, path), size)
     seconds = unpack_from(">" + _SPAN * len(busy), written, header)
-    starts, ends = seconds[::2], seconds[1::2]
     first, last = origin * 60, (origin + size) * 60
-    gaps, lengths = _apart(starts, ends, first, last)
-    if min(gaps) < 0 and not any(map(gt, starts, ends)):
+    apart = _apart(seconds, first, last)
+    if min(apart) < 0 and not any(map(gt, seconds[::2], seconds[1::2])):
         # A schedule longer than the question, it may be.
-        inside = [(max(a, first), min(b, last)) for a, b in zip(starts, ends, strict=True) if a < last and first < b]
-        gaps, lengths = _apart([a for a, _ in inside], [b for _, b in inside], first, last)
-    if min(gaps) < 0 or min(lengths, default=1) <= 0:
-        return union(stretches(busy, origin, path), size)
-    different_gaps, different_lengths = set(gaps), set(lengths)
-    unit = gcd(*different_gaps, *different_lengths)
-    if unit % 60:
+        spans = zip(seconds[::2], seconds[1::2], strict=True)
+        inside = [(max(start, first), min(end, last)) for start, end in spans if start < last and first < end]
+        apart = _apart([edge for span in inside for edge in span], first, last)
+    different = set(apart)
+    unit = gcd(*different)
+    if min(different) < 0 or unit % 60:
         return union(stretches(busy, origin, path), size)
     base, digit, worth = (32, b"v", 300) if unit % 300 == 0 else (2, b"1", 60)
-    free = {gap: b"0" * (gap // worth) for gap in different_gaps}
-    taken = {length: digit * (length // worth) for length in different_lengths}
-    pieces = [b""] * (len(gaps) + len(lengths))
-    pieces[::2] = map(free.__getitem__, gaps)
-    pieces[1::2] = map(taken.__getitem__, lengths)
+    pieces = [b""] * len(apart)
+    pieces[::2] = map({each: b"0" * (each // worth) for each in different}.__getitem__, apart[::2])
+    pieces[1::2] = map({each: digit * (each // worth) for each in different}.__getitem__, apart[1::2])
     # The first minute is the last digit.
     return int(b"".join(reversed(pieces)), base)
 
@@ -70,9 +66,9 @@ def stretches(busy: tuple[Span, ...], origin: int, path: str) -> list[Stretch]:
     return found
 
 
-def _apart(starts: Sequence[int], ends: Sequence[int], first: int, last: int) -> tuple[list[int], list[int]]:
-    """How much lies between the spans, from `first` to `last`, and how long they are; negative where they overlap."""
-    return list(map(sub, (*starts, last), (first, *ends))), list(map(sub, ends, starts))
+def _apart(edges: Sequence[int], first: int, last: int) -> list[int]:
+    """From `first` to `last`, in turn how long nothing is and how long something is; negative where spans overlap."""
+    return list(map(sub, (*edges, last), (first, *edges)))
 
 
 def _header(length: int) -> int:

@@ -48,17 +48,17 @@ class Seating:
 
     def choices(self) -> dict[int, Choice]:
         """For every start the first choice in the order listed."""
+        starts = members(self.starts)
+        if not starts:
+            return {}
         if len(self.plan.seats) == 1:
-            ((_, covers),) = self.covers or [((0,), [])]
-            by_start = ((start, cover.resources) for cover in covers for start in members(cover.starts & self.starts))
-            return dict(sorted(by_start))
-        found: dict[int, list[tuple[str, ...]]] = {start: [()] * len(self.plan.seats) for start in members(self.starts)}
+            return dict(zip(starts, _by_start(starts, self.covers[0][1]), strict=True))
+        rows: list[list[tuple[str, ...]]] = [[()] * len(self.plan.seats) for _ in starts]
         for seats, covers in self.covers:
-            for cover in covers:
-                for start in members(cover.starts & self.starts):
-                    for seat, resources in zip(seats, cover.resources, strict=True):
-                        found[start][seat] = resources
-        return {start: tuple(choice) for start, choice in found.items()}
+            for row, resources in zip(rows, _by_start(starts, covers), strict=True):
+                for seat, names in zip(seats, resources, strict=True):
+                    row[seat] = names
+        return {start: tuple(row) for start, row in zip(starts, rows, strict=True)}
 
 
 def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, branches: int = BRANCHES) -> Seating:
@@ -94,6 +94,23 @@ def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, bra
             covers = _first_come(options[cluster[0]], seating.starts)
         seating.covers.append((cluster, covers))
     return seating
+
+
+def _by_start(starts: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
+    """For each start the resources of the cover that it is in."""
+    found = {}
+    left = starts
+    for cover in covers:
+        data = cover.starts.to_bytes(cover.starts.bit_length() // 8 + 1, "little")
+        size = 8 * len(data)
+        missed = []
+        for start in left:
+            if start < size and data[start >> 3] >> (start & 7) & 1:
+                found[start] = cover.resources
+            else:
+                missed.append(start)
+        left = missed
+    return [found[start] for start in starts]
 
 
 def clusters_of(plan: Plan, masks: Masks, gates: Gates | None) -> list[tuple[int, ...]]:
