@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from availability import solve
 from availability.problem import Commitment, Grid
 from tests.availability.monday import (
     ALL_MORNING,
@@ -22,6 +26,8 @@ from tests.availability.monday import (
     starts,
     step,
 )
+from tests.availability.oracle import bookable_starts
+from tests.availability.strategies import examples
 
 EITHER = need("dr-lee", "dr-kim")
 EXAM_BY_EITHER = exam(step(30, EITHER))
@@ -201,3 +207,37 @@ def test_a_commitment_after_midnight_counts_for_a_visit_before_it() -> None:
     nap = floating("nap", "23:30", "2026-03-03T00:30", step(60))
     problem = question(night, visit=exam(step(120)), commitments=(nap,), window=span("20:00", "2026-03-03T06:00"))
     assert starts(problem) == ["22:00", "22:30"]
+
+
+def test_a_start_is_offered_even_if_commitments_fit_beside_it_in_one_way_only() -> None:
+    """At 10:30 only if the middle one starts at 9:30, neither as early nor as late as it could."""
+    middle = floating("middle", "09:10", "09:50")
+    others = floating("one", "09:00", "10:30"), floating("two", "09:00", "10:30")
+    open_two_hours = resource(hours=(once("09:00", "11:00"),))
+    problem = question(open_two_hours, commitments=(middle, *others))
+    assert starts(problem) == ["09:00", "10:00", "10:30"]
+    assert answer(problem).warnings == []
+
+
+@examples(40)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 18), st.sampled_from([0, 10, 20, 25]), st.sampled_from([20, 30, 40])),
+        min_size=3,
+        max_size=3,
+    )
+)
+def test_a_tight_morning_is_settled_as_the_oracle_settles_it(puzzle: list[tuple[int, int, int]]) -> None:
+    """Three commitments and a visit in two hours: placing them one after the other often fails where a way exists."""
+    commitments = tuple(
+        Commitment(
+            id=f"commitment {number}",
+            earliest=local("09:00") + minutes(5 * earliest),
+            latest=local("09:00") + minutes(5 * earliest + slack),
+            steps=(step(length),),
+        )
+        for number, (earliest, slack, length) in enumerate(puzzle)
+    )
+    morning = resource(hours=(once("09:00", "11:00"),))
+    problem = question(morning, visit=exam(step(30), grid=Grid(every=minutes(10))), commitments=commitments)
+    assert [slot.start for slot in solve(problem).slots] == bookable_starts(problem)
