@@ -285,7 +285,6 @@ async def _queue_confirmation(
         appointment,
         patient_name=patient.name,
         now=appointment.created_at,
-        method="REQUEST" if attendee else "PUBLISH",
         attendee=attendee,
     )
     message = booked_message(

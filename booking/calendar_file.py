@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from icalendar import Calendar, Event, Timezone, vCalAddress
 
@@ -18,13 +17,15 @@ def calendar_file(
     *,
     patient_name: str,
     now: datetime,
-    method: Literal["PUBLISH", "REQUEST", "CANCEL"] = "PUBLISH",
     attendee: str | None = None,
 ) -> bytes:
     """Return an appointment as an iCalendar file (RFC 5545; methods by RFC 5546).
 
-    `PUBLISH` is for downloads and names nobody; an email's `REQUEST` and `CANCEL` name the client's address.
+    A download publishes and names nobody. An email invites its `attendee` (the client's address), where the practice
+    has an address that the calendar's answer can go to.
     """
+    invited = attendee if practice.email else None
+    method = "REQUEST" if invited else "PUBLISH"
     calendar = Calendar()
     calendar.add("prodid", "-//vetslot//online booking//EN")
     calendar.add("version", "2.0")
@@ -38,10 +39,10 @@ def calendar_file(
     event.add("summary", f"{patient_name}: visit with {practice.name}")
     event.add("location", practice.address)
     event.add("description", f"Reference {appointment.reference}. To change it, call {practice.phone}.")
-    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
-    if attendee is not None:
-        event.add("organizer", vCalAddress(f"mailto:no-reply@{practice.slug}.invalid"))
-        event.add("attendee", vCalAddress(f"mailto:{attendee}"))
+    event.add("status", "CONFIRMED")
+    if invited:
+        event.add("organizer", vCalAddress(f"mailto:{practice.email}"))
+        event.add("attendee", vCalAddress(f"mailto:{invited}"))
     calendar.add_component(Timezone.from_tzid(practice.timezone, first_date=appointment.starts_at.date()))
     calendar.add_component(event)
     file: bytes = calendar.to_ical()

@@ -129,7 +129,7 @@ class SmtpChannel:
         if message.attachment is not None:
             email.add_attachment(
                 message.attachment.encode(), maintype="text", subtype="calendar", filename="visit.ics",
-                params={"method": "REQUEST", "charset": "utf-8"},
+                params={"method": _method(message.attachment), "charset": "utf-8"},
             )  # fmt: skip
         try:
             await aiosmtplib.send(
@@ -145,6 +145,11 @@ class SmtpChannel:
             raise Undeliverable("The mail server refuses the recipient's address.") from refused
         except (aiosmtplib.SMTPException, OSError) as failure:
             raise Undelivered(f"The mail server could not take it: {type(failure).__name__}.") from failure
+
+
+def _method(calendar: str) -> str:
+    """Return the method of a calendar file, which a mail program looks for beside it too (RFC 6047)."""
+    return next(line.partition(":")[2] for line in calendar.splitlines() if line.startswith("METHOD:"))
 
 
 class NoChannel:

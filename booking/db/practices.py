@@ -23,6 +23,7 @@ class Practice(Struct, frozen=True, kw_only=True):
     timezone: str
     region: str
     phone: str
+    email: str = ""
     emergency_text: str
     address: str
     languages: list[str]
@@ -34,8 +35,8 @@ class Practice(Struct, frozen=True, kw_only=True):
     stale_notice: timedelta
 
 
-COLUMNS = """practice_id, slug, name, timezone, region, phone, emergency_text, address, languages, allowed_origins,
-  who_may_book, hours, hold_for, freshness_limit, stale_notice"""
+COLUMNS = """practice_id, slug, name, timezone, region, phone, email, emergency_text, address, languages,
+  allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice"""
 
 # Slugs are how a practice is found: the one way in without a practice_id.
 PRACTICE_BY_SLUG = f"SELECT {COLUMNS} FROM practice WHERE slug = $1"
@@ -55,9 +56,9 @@ async def practice_by_id(conn: Connection, practice_id: UUID) -> Practice | None
 
 
 INSERT_PRACTICE = """
-INSERT INTO practice (practice_id, slug, name, timezone, region, phone, emergency_text, address, languages,
+INSERT INTO practice (practice_id, slug, name, timezone, region, phone, email, emergency_text, address, languages,
   allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 
 
@@ -71,6 +72,7 @@ async def insert_practice(conn: Connection, practice: Practice) -> None:
         practice.timezone,
         practice.region,
         practice.phone,
+        practice.email,
         practice.emergency_text,
         practice.address,
         practice.languages,

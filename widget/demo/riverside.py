@@ -35,6 +35,7 @@ RIVERSIDE = Practice(
     timezone="America/New_York",
     region="US",
     phone="(518) 555-0142",
+    email="front@riverside.example",
     emergency_text="If your pet is in danger now, do not book: call Capital Pet ER, (518) 555-0199.",
     address="410 River Road, Albany, NY 12207",
     languages=["en"],

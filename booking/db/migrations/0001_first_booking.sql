@@ -10,6 +10,7 @@ create table practice (
   timezone text not null,
   region text not null,
   phone text not null,
+  email text not null default '',
   emergency_text text not null default '',
   address text not null,
   languages text[] not null default '{en}',
