@@ -9,6 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from availability import Resource, Slot, SlotProblem, Span, explain, occupied, prepare, solve
+from availability.board import Board
+from availability.commitments import movable
+from availability.gates import Gates
+from availability.model import Item, Verdict, find_places
+from availability.plan import plan_of_visits
 from tests.availability import oracle, relief
 from tests.availability.strategies import examples, minutes, problems
 
@@ -221,3 +226,23 @@ def test_removing_an_explanations_facts_admits_the_start_and_no_smaller_set_does
     if sizes and sizes[0] <= 2:
         smaller = relief.smallest_sets(problem, start, sizes[0] - 1)
         assert smaller == []
+
+
+@examples(40)
+@given(problems(), st.data())
+def test_the_solver_alone_agrees_with_the_engine_and_the_oracle(problem: SlotProblem, data: st.DataObject) -> None:
+    """CP-SAT asked about one start, all commitments beside it, without the kernel's help."""
+    assume(not oracle.unplaceable(problem))
+    masks = prepare(problem)
+    board = Board(masks, problem.now, 0, masks.calendar.size)
+    plan = plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)
+    commitments = [movable(each, masks) for each in problem.commitments]
+    items = [Item(each.plan, each.starts_on(board), None) for each in commitments]
+    gates = Gates(masks, problem)
+    offered = starts(problem)
+    begin = oracle.floor_minute(problem.window.start)
+    others = [oracle.instant_of(begin + 5 * data.draw(st.integers(0, 47))) for _ in range(3)]
+    for start in [*offered[:3], *(other for other in others if other < problem.window.end)]:
+        at_start = (1 << masks.calendar.minute_at(start)) & gates.starts
+        placed = find_places(board, [Item(plan, at_start, gates), *items]) if at_start else Verdict.IMPOSSIBLE
+        assert (placed is not Verdict.IMPOSSIBLE) == (start in offered) == oracle.is_bookable(problem, start)
