@@ -49,9 +49,10 @@ else
     "$python" -m venv --clear .venv || fail "$python could not make .venv: its message is above."
 fi
 
+# The lock is complete, so nothing is to be resolved; and what is never imported need not be compiled.
 echo "Installing $LOCK (about a minute, once)"
 if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 1 \
-    --require-hashes -r "$LOCK" >"$LOG" 2>&1; then
+    --no-deps --no-compile --require-hashes -r "$LOCK" >"$LOG" 2>&1; then
     if grep -qE "ProxyError|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|Network is unreachable" "$LOG"; then
         fail "the packages cannot be fetched: check the network, or HTTPS_PROXY, and repeat (details: $LOG)."
     fi
