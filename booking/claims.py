@@ -22,7 +22,7 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_touched
-from booking.offers import NO_PREFERENCE, answer_of, single, slot_problem
+from booking.slot_problem import NO_PREFERENCE, answer_of, single, slot_problem
 
 MINUTE = timedelta(minutes=1)
 
@@ -70,7 +70,6 @@ async def claim(
         now=now,
         own_hold=instead_of.hold_id if instead_of else None,
         prefer=instead_of.resources if instead_of else NO_PREFERENCE,
-        search_on=False,
     )
     slot = next((slot for slot in (await answer_of(problem)).slots if slot.start == start), None)
     if slot is None:

@@ -1,0 +1,190 @@
+"""The slot problem: the practice's schedule around a window, and one client's wish put into it.
+
+Offer, hold and booking all build it here, with one SELECT a table, so that what is offered can be booked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from availability import (
+    Answer,
+    Assignment,
+    Closure,
+    Need,
+    Recurring,
+    Resource,
+    Rule,
+    Slot,
+    SlotProblem,
+    Span,
+    Step,
+    Visit,
+    solve,
+)
+from booking.db import connections, practices, schedule
+from booking.db.appointment_types import AppointmentType
+from booking.db.claims import Claim
+from booking.db.holds import Wish
+from booking.db.pool import Connection
+from booking.db.practices import Practice
+from booking.local_days import day_start, local_date
+
+NO_PREFERENCE: Assignment = {}
+
+
+class Freshness(Struct, frozen=True, kw_only=True):
+    """How old our mirror of the PIMS is. `stale`: older than the practice allows for near times."""
+
+    as_of: datetime | None
+    stale: bool
+
+
+async def freshness_of(conn: Connection, practice: Practice, now: datetime) -> Freshness:
+    """Say how far the mirror can be trusted; a practice without a PIMS is always fresh."""
+    connection = await connections.connection_of(conn, practice.practice_id)
+    if connection is None:
+        return Freshness(as_of=now, stale=False)
+    as_of = connection.as_of
+    return Freshness(as_of=as_of, stale=as_of is None or now - as_of > practice.freshness_limit)
+
+
+async def slot_problem(
+    conn: Connection,
+    practice: Practice,
+    appointment_type: AppointmentType,
+    wish: Wish,
+    window: Span,
+    *,
+    now: datetime,
+    own_hold: UUID | None = None,
+    prefer: Assignment = NO_PREFERENCE,
+) -> tuple[SlotProblem, Freshness]:
+    """Read the schedule around a window and put the wish into it.
+
+    What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
+    where several assignments work. What lies beyond the window is not read, so the problem's horizon ends with it.
+    """
+    practice_id, zone = practice.practice_id, practice.timezone
+    around = appointment_type.length + appointment_type.buffer_before + appointment_type.buffer_after
+    start, end = window.start - around, window.end + around
+    resources = await schedule.resources(conn, practice_id)
+    block_offs = await schedule.block_offs(conn, practice_id)
+    closures = await practices.closures(conn, practice_id, local_date(start, zone), local_date(end, zone))
+    rules = await schedule.rules(conn, practice_id)
+    taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
+    booked_on = await schedule.booked_on(
+        conn,
+        practice_id,
+        appointment_type.appointment_type_id,
+        day_start(local_date(window.start, zone), zone),
+        day_start(local_date(window.end, zone) + timedelta(days=1), zone),
+        timezone=zone,
+        now=now,
+        own_hold=own_hold,
+    )
+    freshness = await freshness_of(conn, practice, now)
+    visit = Visit(
+        appointment_type=str(appointment_type.appointment_type_id),
+        steps=_steps(appointment_type, resources, wish, prefer),
+        grid=appointment_type.grid,
+        buffer_before=appointment_type.buffer_before,
+        buffer_after=appointment_type.buffer_after,
+        notice=max(appointment_type.notice, practice.stale_notice) if freshness.stale else appointment_type.notice,
+        horizon=min(appointment_type.horizon, window.end - now),
+        max_per_day=appointment_type.max_per_day,
+        booked_on={day.day: day.appointments for day in booked_on},
+    )
+    problem = SlotProblem(
+        timezone=zone,
+        now=now,
+        window=window,
+        closures=tuple(Closure(first=one.first, last=one.last) for one in closures),
+        hours=practice.hours or None,
+        resources=_resources(resources, taken, block_offs),
+        rules=tuple(_rule(rule, {one.resource_id for one in resources}) for rule in rules),
+        visits=(visit,),
+    )
+    return problem, freshness
+
+
+def _steps(
+    appointment_type: AppointmentType, resources: list[schedule.Resource], wish: Wish, prefer: Assignment
+) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            duration=step.duration,
+            needs=tuple(
+                Need(
+                    role=need.role,
+                    any_of=candidates(need.role, resources, wish.provider_id, prefer),
+                    count=need.count,
+                )
+                for need in step.needs
+            ),
+        )
+        for step in appointment_type.steps
+    )
+
+
+def candidates(
+    role: str, resources: list[schedule.Resource], provider_id: UUID | None, prefer: Assignment
+) -> tuple[str, ...]:
+    """Return who can serve a role: the preferred first; of the providers only the one wished for, if one is."""
+    able = [one for one in resources if role in one.roles]
+    if provider_id is not None and any(one.kind == "provider" for one in able):
+        able = [one for one in able if one.resource_id == provider_id]
+    preferred = prefer.get(role, [])
+    return tuple(sorted((str(one.resource_id) for one in able), key=lambda id_: id_ not in preferred))
+
+
+def _resources(
+    resources: list[schedule.Resource], taken: list[Claim], block_offs: list[schedule.BlockOff]
+) -> tuple[Resource, ...]:
+    busy: defaultdict[UUID, list[Span]] = defaultdict(list)
+    for span in taken:
+        busy[span.resource_id].append(Span(start=span.starts_at, end=span.ends_at))
+    closed: defaultdict[UUID, list[Recurring]] = defaultdict(list)
+    for block_off in block_offs:
+        closed[block_off.resource_id].append(block_off.time)
+    return tuple(
+        Resource(
+            id=str(one.resource_id),
+            person=one.person,
+            capacity=one.capacity,
+            hours=one.hours,
+            overrides=one.overrides,
+            busy=tuple(busy[one.resource_id]),
+            block_offs=tuple(closed[one.resource_id]),
+        )
+        for one in resources
+    )
+
+
+def _rule(rule: schedule.Rule, known: set[UUID]) -> Rule:
+    """Return a rule as the engine knows it; a resource that is no longer active has nothing to be ruled on."""
+    return Rule(
+        name=rule.name,
+        effect=rule.effect,
+        when=rule.when,
+        appointment_types=None if rule.appointment_types is None else tuple(map(str, rule.appointment_types)),
+        resources=None if rule.resources is None else tuple(str(one) for one in rule.resources if one in known),
+        release=rule.release,
+    )
+
+
+async def answer_of(problem: SlotProblem) -> Answer:
+    """Let the engine answer in a thread, so that a hard problem keeps nobody else waiting."""
+    return await asyncio.to_thread(solve, problem)
+
+
+def single(slot: Slot) -> Assignment:
+    """Return the resources of a slot for one visit."""
+    if isinstance(slot.resources, list):
+        raise TypeError("The slot is for several visits.")
+    return slot.resources
