@@ -47,13 +47,13 @@ def after_booking(problem: SlotProblem, slot: Slot) -> SlotProblem:
     return msgspec.structs.replace(problem, resources=resources)
 
 
-@examples(150)
+@examples(120)
 @given(problems(most_commitments=0))
 def test_the_engine_offers_exactly_the_oracles_starts(problem: SlotProblem) -> None:
     assert starts(problem) == oracle.bookable_starts(problem)
 
 
-@examples(120)
+@examples(90)
 @given(problems(most_visits=1, most_commitments=3))
 def test_the_engine_offers_exactly_the_oracles_starts_beside_commitments(problem: SlotProblem) -> None:
     assert starts(problem) == oracle.bookable_starts(problem)
@@ -66,7 +66,7 @@ def test_the_engine_offers_exactly_the_oracles_starts_for_several_visits(problem
     assert starts(problem) == oracle.bookable_starts(problem)
 
 
-@examples(40)
+@examples(30)
 @given(problems(most_visits=2))
 def test_every_witness_can_be_booked(problem: SlotProblem) -> None:
     for slot in solve(problem).slots[:4]:
@@ -185,7 +185,7 @@ def test_the_same_problem_has_the_same_answer_to_the_byte(problem: SlotProblem) 
     assert answers == {msgspec.json.encode(solve(problem))}
 
 
-@examples(60)
+@examples(40)
 @given(problems(), problems(), st.data())
 def test_warm_masks_give_the_cold_answer(problem: SlotProblem, other: SlotProblem, data: st.DataObject) -> None:
     """To the same question, to other visits on the same schedule, in another window, and on another schedule."""
@@ -205,7 +205,7 @@ def test_warm_masks_give_the_cold_answer(problem: SlotProblem, other: SlotProble
     assert solve(problem, masks=masks) == solve(problem)
 
 
-@examples(60)
+@examples(35)
 @given(problems(most_visits=1, most_commitments=1, most_steps=1, most_resources=2), st.data())
 def test_removing_an_explanations_facts_admits_the_start_and_no_smaller_set_does(
     problem: SlotProblem, data: st.DataObject
