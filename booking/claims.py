@@ -22,7 +22,7 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_touched
-from booking.slot_problem import NO_PREFERENCE, answer_of, single, slot_problem
+from booking.slot_problem import FOR_CLAIMS, NO_PREFERENCE, answer_of, single, slot_problem
 
 MINUTE = timedelta(minutes=1)
 
@@ -71,7 +71,7 @@ async def claim(
         own_hold=instead_of.hold_id if instead_of else None,
         prefer=instead_of.resources if instead_of else NO_PREFERENCE,
     )
-    slot = next((slot for slot in (await answer_of(problem)).slots if slot.start == start), None)
+    slot = next((slot for slot in (await answer_of(problem, FOR_CLAIMS)).slots if slot.start == start), None)
     if slot is None:
         return NotFree()
 

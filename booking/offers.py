@@ -20,7 +20,7 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
-from booking.slot_problem import answer_of, single, slot_problem
+from booking.slot_problem import Freshness, answer_of, single, slot_problem
 
 MOST_DAYS = 62
 
@@ -111,28 +111,41 @@ async def offer(
         raise ValueError(f"Ask for 1 to {MOST_DAYS} days, the first one first.")
     async with pool.acquire() as conn:
         appointment_type = await wished_type(conn, practice, wish)
-        after = day_start(last + timedelta(days=1), practice.timezone)
-        window = Span(start=day_start(first, practice.timezone), end=after)
-        problem, freshness = await slot_problem(
-            conn, practice, appointment_type, wish, window, now=now, own_hold=own_hold
-        )
-        slots = (await answer_of(problem)).slots
-        next_start = None
-        if not slots and (furthest := now + appointment_type.horizon + timedelta(minutes=1)) > after:
-            beyond, _ = await slot_problem(
-                conn, practice, appointment_type, wish, Span(start=after, end=furthest), now=now, own_hold=own_hold
-            )
-            next_start = next((slot.start for slot in (await answer_of(beyond)).slots), None)
-    by_day = {
-        day: [OfferedSlot(start=slot.start, end=slot.end, resources=single(slot)) for slot in found]
-        for day, found in groupby(slots, lambda slot: local_date(slot.start, practice.timezone))
-    }
+    start, after = day_start(first, practice.timezone), day_start(last + timedelta(days=1), practice.timezone)
+    asked = (pool, practice, appointment_type, wish)
+    slots, freshness = await slots_between(*asked, start, after, now=now, own_hold=own_hold)
+    further: list[OfferedSlot] = []
+    furthest = now + appointment_type.horizon + timedelta(minutes=1)
+    if not slots and furthest > after:
+        further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold)
+    by_day = {day: list(found) for day, found in groupby(slots, lambda slot: local_date(slot.start, practice.timezone))}
     return Offer(
         as_of=freshness.as_of,
         mode="request" if freshness.stale else "instant",
         days=[OfferedDay(date=day, slots=by_day.get(day, [])) for day in days_between(first, last)],
-        next=next_start,
+        next=further[0].start if further else None,
     )
+
+
+async def slots_between(
+    pool: Pool,
+    practice: Practice,
+    appointment_type: AppointmentType,
+    wish: Wish,
+    start: datetime,
+    end: datetime,
+    *,
+    now: datetime,
+    own_hold: UUID | None,
+) -> tuple[list[OfferedSlot], Freshness]:
+    """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
+    window = Span(start=start, end=end)
+    async with pool.acquire() as conn:
+        problem, freshness = await slot_problem(
+            conn, practice, appointment_type, wish, window, now=now, own_hold=own_hold
+        )
+    answer = await answer_of(problem)
+    return [OfferedSlot(start=one.start, end=one.end, resources=single(one)) for one in answer.slots], freshness
 
 
 async def alternatives(
@@ -146,11 +159,13 @@ async def alternatives(
     most: int = 6,
 ) -> list[OfferedSlot]:
     """Return the bookable times nearest to one that was lost: on its day, or from there on where that has too few."""
+    async with pool.acquire() as conn:
+        appointment_type = await wished_type(conn, practice, wish)
     day = local_date(start, practice.timezone)
     slots: list[OfferedSlot] = []
-    for last in (day, day + timedelta(days=6)):
-        found = await offer(pool, practice, wish, day, last, now=now, own_hold=own_hold)
-        slots = [slot for one in found.days for slot in one.slots]
+    for days in (1, 7):
+        span = day_start(day, practice.timezone), day_start(day + timedelta(days=days), practice.timezone)
+        slots, _ = await slots_between(pool, practice, appointment_type, wish, *span, now=now, own_hold=own_hold)
         if len(slots) >= most:
             break
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)

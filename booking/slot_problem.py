@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -36,6 +37,10 @@ from booking.db.practices import Practice
 from booking.local_days import day_start, local_date
 
 NO_PREFERENCE: Assignment = {}
+# Few threads, since more only take turns with each other and with whoever answers requests; and a claim, which holds a
+# day's lock while it waits, never stands in line behind offers.
+FOR_OFFERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="offers")
+FOR_CLAIMS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="claims")
 
 
 class Freshness(Struct, frozen=True, kw_only=True):
@@ -178,9 +183,9 @@ def _rule(rule: schedule.Rule, known: set[UUID]) -> Rule:
     )
 
 
-async def answer_of(problem: SlotProblem) -> Answer:
+async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:
     """Let the engine answer in a thread, so that a hard problem keeps nobody else waiting."""
-    return await asyncio.to_thread(solve, problem)
+    return await asyncio.get_running_loop().run_in_executor(engine, solve, problem)
 
 
 def single(slot: Slot) -> Assignment:
