@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 async def connect(url: str, *, max_size: int = 10) -> Pool:
-    """Open a pool whose connections speak `jsonb` as plain values and give up on a statement after ten seconds."""
+    """Open a pool whose connections speak `jsonb` as plain values and give up on a statement after twenty seconds."""
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=max_size,
         init=speak_json,
-        command_timeout=10,
+        command_timeout=20,
         server_settings={"application_name": "vetslot", "timezone": "UTC"},
     )
 
