@@ -28,23 +28,26 @@ class Answer(Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
 
 
+Kind = Literal[
+    "grid",
+    "notice",
+    "horizon",
+    "closure",
+    "practice_hours",
+    "hours",
+    "block_off",
+    "busy",
+    "rule",
+    "cap",
+    "commitment",
+    "capacity",
+]
+
+
 class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that stands in the way of a start, and what it is about."""
 
-    kind: Literal[
-        "grid",
-        "notice",
-        "horizon",
-        "closure",
-        "practice_hours",
-        "hours",
-        "block_off",
-        "busy",
-        "rule",
-        "cap",
-        "commitment",
-        "capacity",
-    ]
+    kind: Kind
     resource: str | None = None
     rule: str | None = None
     commitment: str | None = None

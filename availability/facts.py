@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from availability.answer import Fact
+from availability.answer import Fact, Kind
 from availability.bits import Minutes, Stretch, runs, shifted, span
 from availability.board import Board
 from availability.grid import grid_from
@@ -15,21 +15,6 @@ from availability.local_time import minute_from, minute_of
 from availability.masks import forbids
 from availability.plan import Seat, Work
 from availability.problem import SlotProblem
-
-Kind = Literal[
-    "grid",
-    "notice",
-    "horizon",
-    "closure",
-    "practice_hours",
-    "hours",
-    "block_off",
-    "busy",
-    "rule",
-    "cap",
-    "commitment",
-    "capacity",
-]
 
 
 class Key(NamedTuple):
