@@ -114,14 +114,16 @@ async def settle(
 
 
 SET_PIMS_ID = {
-    "client": "UPDATE client SET pims_id = $3 WHERE practice_id = $1 AND client_id = $2",
-    "patient": "UPDATE patient SET pims_id = $3 WHERE practice_id = $1 AND patient_id = $2",
-    "appointment": "UPDATE appointment SET pims_id = $3 WHERE practice_id = $1 AND appointment_id = $2",
+    "client": "UPDATE client SET pims_id = $3 WHERE practice_id = $1 AND client_id = $2 AND pims_id IS NULL",
+    "patient": "UPDATE patient SET pims_id = $3 WHERE practice_id = $1 AND patient_id = $2 AND pims_id IS NULL",
+    "appointment": (
+        "UPDATE appointment SET pims_id = $3 WHERE practice_id = $1 AND appointment_id = $2 AND pims_id IS NULL"
+    ),
 }
 
 
 async def set_pims_id(conn: Connection, practice_id: UUID, kind: Kind, subject_id: UUID, pims_id: str) -> None:
-    """Remember under which identifier the PIMS keeps a record of ours."""
+    """Remember under which identifier the PIMS keeps a record of ours: the first, should it show our key twice."""
     await conn.execute(SET_PIMS_ID[kind], practice_id, subject_id, pims_id)
 
 

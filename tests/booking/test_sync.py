@@ -130,6 +130,25 @@ async def test_our_own_appointment_comes_back_as_itself(connected: Riverside) ->
     assert await column(connected, query) == ["online"]
 
 
+async def test_a_pims_that_shows_our_key_on_a_second_record_takes_neither_from_us(connected: Riverside) -> None:
+    held = await hold_first(connected, connected.wish(new_client=True))
+    booked = await send(connected, strangers_booking(held), "k")
+    assert isinstance(booked, Booked)
+    await deliver(connected)
+    reference = booked.appointment.reference
+    (ours,) = connected.clinic.with_key("appointments", reference)
+    later = booked.appointment.starts_at + timedelta(days=7)
+    copy = {name: ours[name] for name in ("columns", "type_id", "client_id", "patient_id", "note", "external_key")}
+    connected.clinic.post(
+        "/staff/appointments", start=later.isoformat(), end=f"{later + timedelta(minutes=30)}", **copy
+    )
+    await sync_now(connected)
+    query = f"SELECT pims_id FROM appointment WHERE reference = '{reference}'"
+    assert await column(connected, query) == [ours["id"]]
+    query = f"SELECT source FROM appointment WHERE starts_at = '{later}' AND description LIKE '%{reference}%'"
+    assert await column(connected, query) == ["pims"]
+
+
 async def test_a_record_that_comes_back_before_its_write_was_acknowledged_is_recognized(connected: Riverside) -> None:
     held = await hold_first(connected, connected.wish(new_client=True))
     await send(connected, strangers_booking(held), "k")
