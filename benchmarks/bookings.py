@@ -27,7 +27,7 @@ from booking.contacts import Contact
 from booking.db import appointment_types, practices
 from booking.db.holds import Wish
 from booking.db.migrate import migrate
-from booking.db.pool import Pool, connect
+from booking.db.pool import Pool, across_practices, connect
 from booking.db.practices import Practice
 from booking.holds import Held, SlotTaken, hold
 from booking.local_days import local_date
@@ -97,7 +97,7 @@ def running_worker(database_url: str, redis_url: str) -> Iterator[None]:
 
 async def measure(database_url: str, clinic: DemoClinic) -> None:
     async with await connect(database_url, max_size=20) as pool:
-        async with pool.acquire() as conn:
+        async with across_practices(pool) as conn:
             practice = await practices.practice_by_id(conn, PRACTICE_ID)
             types = await appointment_types.appointment_types(conn, PRACTICE_ID)
         if practice is None:
@@ -162,7 +162,7 @@ async def until_written(pool: Pool) -> list[float]:
     """Wait until every appointment is written; the seconds that each took from its booking on."""
     async with asyncio.timeout(120):
         while True:
-            async with pool.acquire() as conn:
+            async with across_practices(pool) as conn:
                 rows = await conn.fetch(
                     """SELECT state, extract(epoch FROM written_at - queued_at)::float AS seconds
                        FROM write_back WHERE kind = 'appointment'"""
@@ -174,7 +174,7 @@ async def until_written(pool: Pool) -> list[float]:
 
 async def check_pims(pool: Pool, clinic: DemoClinic) -> None:
     """Ask the PIMS itself: each booking once."""
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         references = [
             row["reference"] for row in await conn.fetch("SELECT reference FROM appointment WHERE source = 'online'")
         ]

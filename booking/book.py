@@ -23,7 +23,7 @@ from booking.db.appointments import Appointment
 from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
 from booking.db.messages import queue_message
-from booking.db.pool import Connection, Pool
+from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.holds import SlotTaken
 from booking.messages import booked_message
@@ -104,7 +104,7 @@ async def book(
     Raises `HoldUnknown`, `CannotBeBooked`, `NewClientsNotWelcome`, `NotBookableOnline`, `KeyReused`.
     """
     try:
-        async with pool.acquire() as conn, conn.transaction():
+        async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
             kept = await _kept_appointment(conn, practice, booking, key, now)
             appointment = kept or await _book(conn, practice, booking, key, public_url, secret_key, now)
     except _TimeLost as lost:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from booking.db import appointment_types as types_db
 from booking.db import practices
 from booking.db.appointment_types import AppointmentType, Audience, TypeStep
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff, record_change
 
@@ -42,7 +42,7 @@ async def change_appointment_type(
     """Change a type. Raises `ChangeRefused` with a sentence for the person at the form."""
     if staff.role not in MAY_CONFIGURE:
         raise ChangeRefused("Only owners and managers can change appointment types.")
-    async with pool.acquire() as conn, conn.transaction():
+    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
         before = await types_db.lock_appointment_type(conn, practice.practice_id, appointment_type_id)
         if before is None:
             raise ChangeRefused("This appointment type no longer exists.")

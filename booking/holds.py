@@ -12,7 +12,7 @@ from booking.claims import NotFree, claim
 from booking.db import holds as holds_db
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.offers import OfferedSlot, alternatives, wished_type
 from booking.tokens import digest, new_secret
@@ -40,7 +40,7 @@ async def hold(
     """
     hold_id, secret = uuid4(), new_secret()
     with suppress(_NotFree):
-        async with pool.acquire() as conn, conn.transaction():
+        async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
             appointment_type = await wished_type(conn, practice, wish)
             claimed = await claim(
                 conn,
@@ -75,17 +75,17 @@ class _NotFree(Exception):
 
 async def find_hold(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> Hold | None:
     """Return a hold, expired or not, to whoever has its secret."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         return await holds_db.hold_by_secret(conn, practice.practice_id, hold_id, digest(secret))
 
 
 async def extend(pool: Pool, practice: Practice, hold_id: UUID, secret: str, *, now: datetime) -> bool:
     """Keep a live hold for the practice's holding time from now; False where it was extended before or has ended."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         return await holds_db.extend_hold(conn, practice.practice_id, hold_id, digest(secret), now, practice.hold_for)
 
 
 async def release(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> bool:
     """Let go of a hold: its time is free at once."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         return await holds_db.delete_hold(conn, practice.practice_id, hold_id, digest(secret))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from booking.db import holds, idempotency, messages
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 
 HOLDS_ARE_KEPT = timedelta(days=1)
 KEYS_ARE_KEPT = timedelta(days=7)
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 async def tidy(pool: Pool, now: datetime) -> None:
     """Delete expired holds, used keys and the traces of settled messages, each after its time."""
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         log.info(
             "housekeeping.tidied",
             holds=await holds.forget_old_holds(conn, now - HOLDS_ARE_KEPT),

@@ -19,7 +19,7 @@ from booking.contacts import Contact
 from booking.db import clients
 from booking.db.clients import Client, Patient
 from booking.db.messages import queue_message
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import wake_workers
 from booking.limits import Limit, exceeded
@@ -96,7 +96,7 @@ async def send_code(
     )
     pipeline.expire(key, CODE_LIVES)
     await pipeline.execute()
-    async with pool.acquire() as conn, conn.transaction():
+    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
         await queue_message(conn, code_message(practice, contact, code, message_id=uuid4()), now)
         await wake_workers(conn, "message")
     return CodeSent(verification_id=verification_id)
@@ -124,7 +124,7 @@ async def check_code(
 
 async def accounts_of(pool: Pool, practice: Practice, contact: Contact) -> list[Account]:
     """Return the clients whom a proven contact reaches, each a separate account: a household may share a phone."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         found = await clients.clients_by_contact(conn, practice.practice_id, contact)
         patients = await clients.patients_of(conn, practice.practice_id, [one.client_id for one in found])
     return [

@@ -17,7 +17,7 @@ from booking.db import appointment_types as types_db
 from booking.db import schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
-from booking.db.pool import Connection, Pool
+from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
 from booking.slot_problem import Freshness, answer_of, single, slot_problem
@@ -109,7 +109,7 @@ async def offer(
     """
     if not 0 <= (last - first).days < MOST_DAYS:
         raise ValueError(f"Ask for 1 to {MOST_DAYS} days, the first one first.")
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await wished_type(conn, practice, wish)
     start, after = day_start(first, practice.timezone), day_start(last + timedelta(days=1), practice.timezone)
     asked = (pool, practice, appointment_type, wish)
@@ -140,7 +140,7 @@ async def slots_between(
 ) -> tuple[list[OfferedSlot], Freshness]:
     """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
     window = Span(start=start, end=end)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         problem, freshness = await slot_problem(
             conn, practice, appointment_type, wish, window, now=now, own_hold=own_hold
         )
@@ -159,7 +159,7 @@ async def alternatives(
     most: int = 6,
 ) -> list[OfferedSlot]:
     """Return the bookable times nearest to one that was lost: on its day, or from there on where that has too few."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await wished_type(conn, practice, wish)
     day = local_date(start, practice.timezone)
     slots: list[OfferedSlot] = []

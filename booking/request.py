@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from booking.contacts import Contact
 from booking.db.appointments import AppointmentRequest, insert_request
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 
 
@@ -39,6 +39,6 @@ async def request_appointment(pool: Pool, practice: Practice, asked: Asked, *, n
         message=asked.message,
         created_at=now,
     )
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         await insert_request(conn, practice.practice_id, request)
     return request

@@ -12,7 +12,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from booking.db import staff as staff_db
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff
 from booking.limits import Limit, exceeded
@@ -57,7 +57,7 @@ async def sign_in(
     wait = await exceeded(redis, practice.practice_id, [(PER_EMAIL, email), (PER_ADDRESS, address)])
     if wait is not None:
         return SignInFailed(wait=wait)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         found = await staff_db.staff_by_email(conn, practice.practice_id, email)
     try:
         _hasher.verify(found.password_hash if found else _NOBODY, password)
@@ -77,7 +77,7 @@ async def signed_in_staff(pool: Pool, redis: Redis, secret: str) -> tuple[UUID, 
     if kept is None:
         return None
     session = msgspec.json.decode(kept, type=_Session)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, session.practice_id) as conn:
         found = await staff_db.staff_by_id(conn, session.practice_id, session.staff_id)
     return None if found is None else (session.practice_id, found)
 

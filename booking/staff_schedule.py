@@ -14,7 +14,7 @@ from booking.db import appointments, connections, holds, practices, schedule
 from booking.db.appointments import ScheduleEntry
 from booking.db.connections import Connection
 from booking.db.holds import HeldTime
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.schedule import Resource
 from booking.local_days import day_start
@@ -46,7 +46,7 @@ async def schedule_day(pool: Pool, practice: Practice, day: date, *, now: dateti
     """Return what staff see of a local day."""
     practice_id, zone = practice.practice_id, ZoneInfo(practice.timezone)
     start, end = day_start(day, practice.timezone), day_start(day + timedelta(days=1), practice.timezone)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         resources = await schedule.resources(conn, practice_id)
         block_offs = await schedule.block_offs(conn, practice_id)
         closed = bool(await practices.closures(conn, practice_id, day, day))

@@ -20,7 +20,7 @@ from booking.db import claims, clients, connections, mirror, practices, write_ba
 from booking.db.claims import Holder
 from booking.db.connections import Connection
 from booking.db.pool import Connection as Conn
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import days_touched
 from pims_adapters import contract as pims
@@ -51,7 +51,7 @@ async def sync(
         except pims.CursorExpired:
             log.warning("sync.cursor_expired", connection=str(connection.connection_id))
             page = await adapter.changes(None)
-        async with pool.acquire() as conn, conn.transaction():
+        async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
             if not await connections.lock_sync(conn, connection.practice_id, connection.connection_id, cursor):
                 return Synced(changes=applied, complete=False)  # another worker is at it, or has been
             await _apply(conn, connection.practice_id, page, clock())

@@ -8,7 +8,7 @@ from booking.db import appointment_types, appointments, clients, schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Appointment
 from booking.db.clients import Patient
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.tokens import digest
 
@@ -24,7 +24,7 @@ class ClientVisit(Struct, frozen=True, kw_only=True):
 
 async def visit_by_token(pool: Pool, practice: Practice, manage_token: str) -> ClientVisit | None:
     """Find the visit of whoever has its manage link."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment = await appointments.appointment_by_token(conn, practice.practice_id, digest(manage_token))
         if appointment is None:
             return None

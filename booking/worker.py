@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from booking.db import connections, messages, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
-from booking.db.pool import Pool, connect
+from booking.db.pool import Pool, across_practices, connect
 from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.sync import sync
@@ -101,7 +101,7 @@ class Adapters:
 
 async def write_back_round(pool: Pool, adapters: Adapters) -> None:
     """Deliver what is due, practice by practice, some of them at once."""
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         due = await write_backs.practices_with_work(conn, now())
         by_practice = {one.practice_id: one for one in await connections.working_connections(conn)} if due else {}
     room = asyncio.Semaphore(AT_ONCE)
@@ -118,7 +118,7 @@ async def write_back_round(pool: Pool, adapters: Adapters) -> None:
 
 async def sync_round(pool: Pool, adapters: Adapters) -> None:
     """Bring every mirror up to date; one PIMS that is down keeps no other waiting."""
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         working = await connections.working_connections(conn)
     room = asyncio.Semaphore(AT_ONCE)
 
@@ -135,7 +135,7 @@ async def sync_round(pool: Pool, adapters: Adapters) -> None:
 async def note_failure(pool: Pool, connection: Connection, failure: PimsError) -> None:
     """Note on the connection, where staff see it, why its PIMS could not be reached."""
     log.warning("connection.failed", connection=str(connection.connection_id), reason=type(failure).__name__)
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         await connections.record_failure(conn, connection.practice_id, connection.connection_id, str(failure), now())
 
 
@@ -143,7 +143,7 @@ async def message_round(pool: Pool, channel: Channel) -> None:
     """Send every message that is due."""
     while True:
         at = now()
-        async with pool.acquire() as conn:
+        async with across_practices(pool) as conn:
             message = await messages.lease_message(conn, now=at, until=at + MESSAGE_LEASE)
         if message is None:
             return
@@ -156,7 +156,7 @@ async def send(pool: Pool, channel: Channel, message: Message) -> None:
         await channel.send(message)
     except (Undelivered, Undeliverable) as failure:
         final = isinstance(failure, Undeliverable) or message.attempts >= MESSAGE_TRIES
-        async with pool.acquire() as conn:
+        async with across_practices(pool) as conn:
             await messages.message_failed(
                 conn,
                 message,
@@ -166,7 +166,7 @@ async def send(pool: Pool, channel: Channel, message: Message) -> None:
             )
         log.warning("message.not_sent", purpose=message.purpose, channel=message.channel, final=final)
         return
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         await messages.message_sent(conn, message, now())
 
 

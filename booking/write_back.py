@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 
 from booking.db import clients, write_backs
-from booking.db.pool import Connection, Pool
+from booking.db.pool import Connection, Pool, of_practice
 from booking.db.write_backs import WriteBack
 from pims_adapters import contract as pims
 
@@ -63,7 +63,7 @@ async def deliver_due(
     tried = 0
     while True:
         now = clock()
-        async with pool.acquire() as conn, conn.transaction():
+        async with of_practice(pool, practice_id) as conn, conn.transaction():
             leased = await write_backs.lease_next(conn, practice_id, now=now, lease=uuid4(), until=now + LEASE)
         if leased is None:
             return tried
@@ -88,7 +88,7 @@ async def _deliver(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> 
 
 
 async def _write(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
-    async with pool.acquire() as conn:
+    async with of_practice(pool, leased.practice_id) as conn:
         draft = await _draft(conn, leased)
     if isinstance(draft, Postponed | Superseded | Stuck):
         return draft
@@ -210,7 +210,7 @@ async def _settle(pool: Pool, leased: WriteBack, outcome: Outcome, now: datetime
             state, reason = "needs_attention", outcome.reason
         case Superseded():
             state, reason = "superseded", outcome.reason
-    async with pool.acquire() as conn, conn.transaction():
+    async with of_practice(pool, leased.practice_id) as conn, conn.transaction():
         if isinstance(outcome, Written):
             await write_backs.set_pims_id(conn, leased.practice_id, leased.kind, leased.subject_id, outcome.pims_id)
         mine = await write_backs.settle(conn, leased, state, reason=reason, due_at=due_at, now=now)

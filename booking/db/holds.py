@@ -126,7 +126,7 @@ async def end_hold(conn: Connection, practice_id: UUID, hold_id: UUID) -> None:
 
 FREE_EXPIRED = """
 DELETE FROM claim USING hold
-WHERE claim.practice_id = $1 AND claim.during && tstzrange($2, $3)
+WHERE claim.practice_id = $1 AND claim.ends_at > $2 AND claim.starts_at < $3
   AND hold.practice_id = claim.practice_id AND hold.hold_id = claim.hold_id AND hold.expires_at <= $4
 """
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -17,6 +19,8 @@ else:
 
 T = TypeVar("T")
 
+WAIT_SECONDS: Final = 5  # for a connection of the pool: whoever waits longer is better told to come again
+
 
 async def connect(url: str, *, max_size: int = 10) -> Pool:
     """Open a pool whose connections speak `jsonb` as plain values and give up on a statement after twenty seconds."""
@@ -25,9 +29,47 @@ async def connect(url: str, *, max_size: int = 10) -> Pool:
         min_size=1,
         max_size=max_size,
         init=speak_json,
+        reset=_nothing_to_reset,
         command_timeout=20,
         server_settings={"application_name": "vetslot", "timezone": "UTC"},
     )
+
+
+SEE_PRACTICE = "SELECT set_config('vetslot.practice_id', $1, false)"
+
+
+@asynccontextmanager
+async def of_practice(pool: Pool, practice_id: UUID) -> AsyncIterator[Connection]:
+    """Lend a connection to which one practice's rows are all there is: row-level security stands behind `WHERE`."""
+    async with _seeing(pool, str(practice_id)) as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def of_no_practice(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection that can find a practice, and nothing that belongs to one."""
+    async with _seeing(pool, "") as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def across_practices(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection that sees every practice's rows: for workers, never for a request."""
+    async with _seeing(pool, "*") as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def _seeing(pool: Pool, what: str) -> AsyncIterator[Connection]:
+    async with pool.acquire(timeout=WAIT_SECONDS) as conn:
+        await conn.execute(SEE_PRACTICE, what)
+        yield conn
+
+
+async def _nothing_to_reset(conn: Connection) -> None:
+    """Save a round trip: sessions keep only what `_seeing` sets anew each time; a broken one starts over."""
+    if conn.is_in_transaction():
+        await conn.reset()
 
 
 async def speak_json(conn: Connection) -> None:
@@ -67,5 +109,5 @@ REACH = "SELECT 1"
 
 async def reachable(pool: Pool) -> bool:
     """Say whether the database answers."""
-    async with pool.acquire() as conn:
+    async with of_no_practice(pool) as conn:
         return bool(await conn.fetchval(REACH))

@@ -75,11 +75,11 @@ async def rules(conn: Connection, practice_id: UUID) -> list[Rule]:
 
 
 TAKEN = """
-SELECT c.resource_id, c.lane, lower(c.during) AS starts_at, upper(c.during) AS ends_at
+SELECT c.resource_id, c.lane, c.starts_at, c.ends_at
 FROM claim c LEFT JOIN hold h ON h.practice_id = c.practice_id AND h.hold_id = c.hold_id
-WHERE c.practice_id = $1 AND c.during && tstzrange($2, $3) AND (c.hold_id IS NULL OR h.expires_at > $4)
+WHERE c.practice_id = $1 AND c.ends_at > $2 AND c.starts_at < $3 AND (c.hold_id IS NULL OR h.expires_at > $4)
   AND ($5::uuid IS NULL OR c.hold_id IS DISTINCT FROM $5)
-ORDER BY lower(c.during), c.resource_id, c.lane
+ORDER BY c.starts_at, c.resource_id, c.lane
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from booking.db import appointment_types, practices
 from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
-from booking.db.pool import Pool, connect
+from booking.db.pool import Pool, across_practices, connect
 from booking.db.practices import Practice
 from booking.local_days import local_date
 from booking.offers import OfferedSlot, offer
@@ -68,7 +68,7 @@ async def riverside_template(postgres: PostgresServer, migrated_template: str, c
         host_origins=["http://127.0.0.1:1"],
         progress=lambda _line: None,
     )
-    await _run(url, f"UPDATE connection SET as_of = '{NOW.isoformat()}'")
+    await _run(url, f"SET vetslot.practice_id = '*'; UPDATE connection SET as_of = '{NOW.isoformat()}'")
     return TEMPLATE
 
 
@@ -79,7 +79,7 @@ async def riverside(postgres: PostgresServer, riverside_template: str, clinic: D
     await _run(postgres.url, f"CREATE DATABASE {name} TEMPLATE {riverside_template}")
     url = f"{postgres.url.rsplit('/', 1)[0]}/{name}"
     pool = await connect(url, max_size=60)
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         practice = await practices.practice_by_id(conn, PRACTICE_ID)
         types = await appointment_types.appointment_types(conn, PRACTICE_ID)
     assert practice is not None
@@ -95,7 +95,7 @@ async def connected(riverside: Riverside, clinic: DemoClinic, tmp_path: Path) ->
     for part in clinic.state_file.parent.glob(f"{clinic.state_file.name}*"):
         shutil.copy(part, tmp_path / part.name)
     with running_clinic(tmp_path / clinic.state_file.name) as own:
-        async with riverside.pool.acquire() as conn:
+        async with across_practices(riverside.pool) as conn:
             await conn.execute("UPDATE connection SET settings = $1", own.settings)
         yield replace(riverside, clinic=own)
 

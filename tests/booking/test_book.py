@@ -19,6 +19,7 @@ from booking.book import (
 )
 from booking.contacts import read_contact
 from booking.db import practices
+from booking.db.pool import across_practices
 from booking.holds import Held, hold
 from booking.identify import accounts_of
 from booking.offers import NotBookableOnline
@@ -29,7 +30,7 @@ from tests.booking.steps import hold_first, olivias_booking, send, strangers_boo
 
 
 async def count(riverside: Riverside, table: str) -> int:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         found: int = await conn.fetchval(f"SELECT count(*) FROM {table}")
     return found
 
@@ -43,7 +44,7 @@ async def test_a_known_client_is_booked_and_only_the_appointment_is_to_be_writte
     assert booked.appointment.resources == held.hold.resources
     assert booked.appointment.description.startswith("[vetslot Direct Booking] ")
     assert booked.appointment.description.endswith(f"{booked.appointment.reference}: Limps a little")
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         kinds = [row["kind"] for row in await conn.fetch("SELECT kind FROM write_back ORDER BY position")]
     assert kinds == ["appointment"]
     assert await count(riverside, "client") == clients
@@ -57,7 +58,7 @@ async def test_a_new_client_is_booked_and_client_patient_and_appointment_are_to_
     booked = await send(riverside, strangers_booking(held), "k")
     assert isinstance(booked, Booked)
     assert booked.appointment.description.startswith("[vetslot Direct Booking - New Client] ")
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         kinds = [row["kind"] for row in await conn.fetch("SELECT kind FROM write_back ORDER BY position")]
     assert kinds == ["client", "patient", "appointment"]
 
@@ -79,7 +80,7 @@ async def test_a_key_used_for_another_booking_is_refused(riverside: Riverside) -
 
 async def test_a_booking_that_fails_leaves_nothing_behind_and_its_key_free(riverside: Riverside) -> None:
     held = await hold_first(riverside, riverside.wish(new_client=True))
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         await practices.set_who_may_book(conn, riverside.practice.practice_id, "existing_clients")
     closed = msgspec.structs.replace(riverside.practice, who_may_book="existing_clients")
     booking = strangers_booking(held)
@@ -96,7 +97,7 @@ def msgspec_replace(riverside: Riverside, practice: practices.Practice) -> River
 async def test_a_deceased_patient_cannot_be_booked(riverside: Riverside) -> None:
     booking = await olivias_booking(riverside, await hold_first(riverside, riverside.wish()))
     assert isinstance(booking.client, KnownClient)
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         rusty = await conn.fetchval("SELECT patient_id FROM patient WHERE pims_id = 'pat-rusty'")
     with pytest.raises(CannotBeBooked):
         await send(riverside, msgspec.structs.replace(booking, patient=KnownPatient(patient_id=rusty)), "k")
@@ -104,7 +105,7 @@ async def test_a_deceased_patient_cannot_be_booked(riverside: Riverside) -> None
 
 async def test_a_patient_of_another_client_cannot_be_booked(riverside: Riverside) -> None:
     booking = await olivias_booking(riverside, await hold_first(riverside, riverside.wish()))
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         coco = await conn.fetchval("SELECT patient_id FROM patient WHERE pims_id = 'pat-coco'")
     with pytest.raises(CannotBeBooked):
         await send(riverside, msgspec.structs.replace(booking, patient=KnownPatient(patient_id=coco)), "k")

@@ -12,7 +12,7 @@ import pytest
 from booking.book import Booked
 from booking.claims import free_lanes
 from booking.db.claims import Claim, Holder, insert_claims
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.holds import Held, SlotTaken, extend, hold, release
 from tests.booking.conftest import NOW, Riverside
 from tests.booking.steps import hold_first, olivias_booking, send, strangers_booking
@@ -40,7 +40,7 @@ def test_a_visit_changes_lane_where_the_one_it_is_in_ends_to_be_free() -> None:
 
 async def overlaps(pool: Pool) -> int:
     """Count pairs of claims on one lane that overlap, as the constraint would if it were not there."""
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         found: int = await conn.fetchval(
             """SELECT count(*) FROM claim a JOIN claim b USING (practice_id, resource_id, lane)
                WHERE a.claim_id < b.claim_id AND a.during && b.during"""
@@ -90,7 +90,7 @@ async def test_the_constraint_refuses_what_comes_past_the_lock(riverside: Rivers
     held = await hold_first(riverside, riverside.wish("type-exotics", "rabbit"))
     provider = UUID(held.hold.resources["exotics veterinarian"][0])
     second = Claim(resource_id=provider, lane=1, starts_at=held.hold.starts_at, ends_at=held.hold.ends_at)
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         with pytest.raises(asyncpg.ExclusionViolationError, match="claim_never_overlaps"):
             await insert_claims(conn, riverside.practice.practice_id, [(Holder(hold_id=held.hold.hold_id), second)])
 
@@ -100,7 +100,7 @@ async def test_without_the_constraint_what_comes_past_the_lock_is_taken_twice(ri
     held = await hold_first(riverside, riverside.wish("type-exotics", "rabbit"))
     provider = UUID(held.hold.resources["exotics veterinarian"][0])
     second = Claim(resource_id=provider, lane=1, starts_at=held.hold.starts_at, ends_at=held.hold.ends_at)
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         await conn.execute("ALTER TABLE claim DROP CONSTRAINT claim_never_overlaps")
         await insert_claims(conn, riverside.practice.practice_id, [(Holder(hold_id=held.hold.hold_id), second)])
     assert await overlaps(riverside.pool) == 1

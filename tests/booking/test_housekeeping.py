@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from booking.book import Booked
+from booking.db.pool import across_practices
 from booking.housekeeping import HOLDS_ARE_KEPT, KEYS_ARE_KEPT, tidy
 from tests.booking.conftest import NOW, Riverside
 from tests.booking.steps import hold_first, olivias_booking, send
@@ -13,7 +14,7 @@ LATE = timedelta(seconds=1)
 
 
 async def left(riverside: Riverside, table: str) -> int:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         count: int = await conn.fetchval(f"SELECT count(*) FROM {table}")
     return count
 

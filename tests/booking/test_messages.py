@@ -13,6 +13,7 @@ import pytest
 
 from booking.db import messages
 from booking.db.messages import Message
+from booking.db.pool import across_practices
 from booking.messages import NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.worker import MESSAGE_LEASE, send
 from tests.booking.conftest import NOW, Riverside
@@ -76,7 +77,7 @@ async def test_a_message_that_was_not_sent_is_kept_and_tried_again_and_forgotten
 ) -> None:
     async with running_mail_server() as server:
         gone = server.url
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         await messages.queue_message(conn, email_to(riverside), NOW)
         leased = await messages.lease_message(conn, now=NOW, until=NOW + MESSAGE_LEASE)
         assert leased is not None

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from booking.db.pool import across_practices
 from booking.holds import Held, hold
 from booking.local_days import local_date
 from booking.offers import NotBookableOnline, offer
@@ -37,7 +38,7 @@ async def test_beyond_the_horizon_there_is_no_next_time(riverside: Riverside) ->
 
 
 async def test_with_a_provider_wished_for_only_their_times_are_offered(riverside: Riverside) -> None:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         lee: UUID = await conn.fetchval("SELECT resource_id FROM resource WHERE pims_id = 'prov-lee'")
     wish = msgspec.structs.replace(riverside.wish(), provider_id=lee)
     slots = await riverside.slots(wish)
@@ -46,13 +47,13 @@ async def test_with_a_provider_wished_for_only_their_times_are_offered(riverside
 
 
 async def test_a_provider_who_cannot_serve_the_type_has_no_times(riverside: Riverside) -> None:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         nguyen: UUID = await conn.fetchval("SELECT resource_id FROM resource WHERE pims_id = 'prov-nguyen'")
     assert await riverside.slots(msgspec.structs.replace(riverside.wish(), provider_id=nguyen)) == []
 
 
 async def test_a_closed_day_has_no_times(riverside: Riverside) -> None:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         holiday = await conn.fetchval("SELECT first FROM closure ORDER BY first LIMIT 1")
     assert holiday not in {
         local_date(slot.start, riverside.practice.timezone) for slot in await riverside.slots(riverside.wish())
@@ -71,7 +72,7 @@ async def test_a_callback_type_has_no_times(riverside: Riverside) -> None:
 
 async def test_a_type_full_for_the_day_is_offered_on_that_day_no_more(riverside: Riverside) -> None:
     wish = riverside.wish("type-dental")
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         await conn.execute("UPDATE appointment_type SET max_per_day = 1 WHERE pims_id = 'type-dental'")
     slots = await riverside.slots(wish)
     assert slots, "the seed has no day without a dental cleaning"
@@ -85,7 +86,7 @@ async def test_a_rule_keeps_a_type_out_of_its_time(riverside: Riverside) -> None
     wish = riverside.wish()
     slots = await riverside.slots(wish)
     rule = [{"starts": "2026-01-01T00:00:00", "duration": "P1D", "rrule": "FREQ=DAILY"}]
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         await conn.execute(
             """INSERT INTO rule (practice_id, rule_id, name, effect, "when", appointment_types, resources)
                VALUES ($1, gen_random_uuid(), 'No wellness exams', 'deny', $2, $3, NULL)""",

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 import booking.db
+from booking.db.pool import across_practices
 
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK|SET)\s", re.IGNORECASE)
 
@@ -46,7 +47,7 @@ def without_practice(named: Iterator[tuple[str, str]]) -> set[str]:
 
 @pytest.mark.parametrize(("name", "text"), list(statements()))
 async def test_a_statement_fits_the_schema(pool: asyncpg.Pool, name: str, text: str) -> None:
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         await conn.prepare(text)
 
 
@@ -59,6 +60,6 @@ def test_a_statement_across_practices_is_found() -> None:
 
 
 async def test_a_statement_that_does_not_fit_is_found(pool: asyncpg.Pool) -> None:
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         with pytest.raises(asyncpg.UndefinedColumnError):
             await conn.prepare("SELECT not_a_column FROM schema_migrations")

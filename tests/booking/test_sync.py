@@ -8,6 +8,7 @@ import pytest
 
 from booking.book import Booked
 from booking.db import connections
+from booking.db.pool import across_practices
 from booking.local_days import in_zone
 from booking.offers import offer
 from booking.sync import Synced, sync
@@ -20,7 +21,7 @@ from tests.demo_clinic import running_clinic
 
 
 async def sync_now(riverside: Riverside, *, now: datetime = NOW) -> Synced:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         connection = await connections.connection_of(conn, riverside.practice.practice_id)
     assert connection is not None
     adapter = open_adapter(connection.adapter, connection.settings)
@@ -39,7 +40,7 @@ async def deliver(riverside: Riverside) -> None:
 
 
 async def column(riverside: Riverside, query: str) -> list[object]:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         return [row[0] for row in await conn.fetch(query)]
 
 
@@ -70,7 +71,7 @@ async def test_reading_everything_again_changes_nothing(connected: Riverside) ->
 
     await sync_now(connected)
     before = await column(connected, rows())
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         await conn.execute("UPDATE connection SET cursor = NULL")
     assert (await sync_now(connected)).changes > 2000
     assert await column(connected, rows()) == before
@@ -179,7 +180,7 @@ async def test_an_old_mirror_offers_no_near_times_and_says_so(connected: Riversi
 async def test_a_pims_that_is_down_is_told_and_loses_nothing(connected: Riverside) -> None:
     with running_clinic() as other:
         settings = other.settings
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         await conn.execute("UPDATE connection SET settings = $1", settings)
     with pytest.raises(PimsUnavailable):
         await sync_now(connected)

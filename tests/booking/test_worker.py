@@ -14,6 +14,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from booking.book import Booked
+from booking.db.pool import across_practices
 from booking.messages import mailbox
 from booking.write_back import LEASE
 from tests.booking.conftest import Riverside
@@ -44,7 +45,7 @@ async def until_written(riverside: Riverside, *, within: float) -> float:
     """Wait until everything is written; the seconds that the slowest record took, or fail."""
     async with asyncio.timeout(within):
         while True:
-            async with riverside.pool.acquire() as conn:
+            async with across_practices(riverside.pool) as conn:
                 row = await conn.fetchrow(
                     """SELECT bool_and(state = 'written') AS done,
                        max(extract(epoch FROM written_at - queued_at))::float AS seconds FROM write_back"""
@@ -72,7 +73,7 @@ async def test_a_worker_killed_between_the_pims_and_our_commit_leaves_one_appoin
         await until_in_pims(connected, booked, within=60)
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         assert await conn.fetchval("SELECT state FROM write_back") == "sending"
     with running_worker(connected, redis_url):
         await until_written(connected, within=LEASE.total_seconds() + 60)
@@ -93,7 +94,7 @@ async def test_a_booking_wakes_the_worker_which_writes_it_and_sends_the_confirma
     assert sent[0].recipient == "noor@example.com"
     assert booked.appointment.reference in sent[0].body
     assert "BEGIN:VCALENDAR" in (sent[0].attachment or "")
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         kept = await conn.fetchrow("SELECT state, recipient, body FROM message")
     assert kept is not None
     assert tuple(kept) == ("sent", None, None)

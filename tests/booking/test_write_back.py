@@ -10,6 +10,7 @@ import msgspec
 
 from booking.book import Booked, KnownClient, KnownPatient
 from booking.db import write_backs
+from booking.db.pool import across_practices
 from booking.write_back import LEASE, LONGEST_PAUSE, deliver_due, pause
 from pims_adapters import open_adapter
 from tests.booking.conftest import NOW, Riverside
@@ -37,7 +38,7 @@ async def book_stranger(riverside: Riverside) -> Booked:
 
 
 async def states(riverside: Riverside) -> list[tuple[str, str]]:
-    async with riverside.pool.acquire() as conn:
+    async with across_practices(riverside.pool) as conn:
         rows = await conn.fetch("SELECT kind, state FROM write_back ORDER BY position")
     return [(row["kind"], row["state"]) for row in rows]
 
@@ -102,7 +103,7 @@ async def test_a_pims_that_is_down_delays_the_write_back_and_says_so(connected: 
         settings = gone.settings
     booked = await book_stranger(connected)
     await deliver(connected, at(timedelta()), settings)
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         row = await conn.fetchrow("SELECT state, reason, due_at FROM write_back ORDER BY position LIMIT 1")
     assert row is not None
     assert row["state"] == "queued"
@@ -116,7 +117,7 @@ async def test_a_refusal_needs_a_person_and_says_why(connected: Riverside) -> No
     booked = await book_stranger(connected)
     connected.clinic.order_fault("create_appointment", "refuse")
     await deliver(connected, at(timedelta()))
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         row = await conn.fetchrow("SELECT state, reason FROM write_back WHERE kind = 'appointment'")
     assert row is not None
     assert row["state"] == "needs_attention"
@@ -137,7 +138,7 @@ async def test_another_booking_does_not_wait_for_one_that_needs_attention(connec
 async def test_a_second_booking_of_a_new_client_waits_until_the_client_is_written(connected: Riverside) -> None:
     first = await book_stranger(connected)
     held = await hold_first(connected, connected.wish())
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         patient = first.appointment.patient_id
         client = first.appointment.client_id
         assert await conn.fetchval("SELECT pims_id FROM client WHERE client_id = $1", client) is None
@@ -157,7 +158,7 @@ async def test_a_second_booking_of_a_new_client_waits_until_the_client_is_writte
 
 async def test_what_a_dead_worker_left_behind_is_taken_up_when_its_lease_runs_out(connected: Riverside) -> None:
     booked = await book_stranger(connected)
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         leased = await write_backs.lease_next(
             conn, connected.practice.practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE
         )
@@ -170,7 +171,7 @@ async def test_what_a_dead_worker_left_behind_is_taken_up_when_its_lease_runs_ou
 async def test_a_worker_that_lost_its_lease_cannot_settle_what_another_one_has(connected: Riverside) -> None:
     await book_stranger(connected)
     practice_id = connected.practice.practice_id
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         slow = await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE)
         fast = await write_backs.lease_next(conn, practice_id, now=NOW + LEASE, lease=uuid4(), until=NOW + 2 * LEASE)
         assert slow is not None
@@ -185,7 +186,7 @@ async def test_only_one_record_of_a_practice_is_on_its_way_at_a_time(connected: 
     await book_stranger(connected)
     await book_stranger(connected)
     practice_id = connected.practice.practice_id
-    async with connected.pool.acquire() as conn:
+    async with across_practices(connected.pool) as conn:
         assert await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE)
         assert not await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE)
 

@@ -14,7 +14,7 @@ from booking.db import appointment_types, clients, mirror, practices
 from booking.db.appointment_types import AppointmentType, Audience, Mode, RoleNeed, TypeStep
 from booking.db.clients import Patient
 from booking.db.holds import Wish
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.db.practices import Practice, WhoMayBook
 from booking.local_days import local_date
 from pims_adapters import contract as pims
@@ -43,7 +43,7 @@ class CedarHill:
         return Wish(appointment_type_id=self.types[pims_id], species="dog", new_client=False)
 
     async def set_who_may_book(self, who: WhoMayBook) -> None:
-        async with self.pool.acquire() as conn:
+        async with across_practices(self.pool) as conn:
             await practices.set_who_may_book(conn, self.practice.practice_id, who)
 
     async def code(self) -> str:
@@ -88,7 +88,7 @@ async def open_cedar_hill(pool: Pool, slug: str = "cedar-hill") -> CedarHill:
     ]
     sam = uuid4()
     pets = [_pet(sam, "Bo", "dog"), _pet(sam, "Mia", "cat"), _pet(sam, "Hops", "rabbit"), _pet(sam, "Rex", "dog")]
-    async with pool.acquire() as conn, conn.transaction():
+    async with across_practices(pool) as conn, conn.transaction():
         await practices.insert_practice(conn, practice)
         for pims_id, name in (("ada", "Dr. Ada Okoye"), ("lin", "Dr. Lin Wu")):
             record = pims.Resource(pims_id=pims_id, name=name, resource_kind="provider")

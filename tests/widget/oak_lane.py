@@ -17,7 +17,7 @@ from booking.contacts import read_contact
 from booking.db import appointment_types, mirror, practices
 from booking.db.appointment_types import AppointmentType, RoleNeed, TypeStep
 from booking.db.holds import Wish
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.db.practices import Practice
 from booking.db.staff import Role, Staff, put_staff
 from booking.holds import Held, hold
@@ -105,7 +105,7 @@ async def open_oak_lane(pool: Pool, slug: str = "oak-lane", *, allowed_origins: 
         stale_notice=timedelta(hours=48),
     )
     practice_id, provider_id = practice.practice_id, uuid4()
-    async with pool.acquire() as conn, conn.transaction():
+    async with across_practices(pool) as conn, conn.transaction():
         await practices.insert_practice(conn, practice)
         provider = pims.Resource(pims_id="ada", name="Dr. Ada Okoye", resource_kind="provider")
         room = pims.Resource(pims_id="room", name="Exam room 1", resource_kind="room")

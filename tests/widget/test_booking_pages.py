@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from booking.db import connections, mirror
 from booking.db.connections import Connection
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.holds import Held, hold
 from pims_adapters import contract as pims
 from tests.widget.cedar_hill import SAMS_PHONE, STRANGERS_PHONE, CedarHill, Person, open_cedar_hill
@@ -315,7 +315,7 @@ async def test_a_forgotten_flow_says_that_nothing_was_booked(person: Person, red
 
 async def test_no_times_is_a_page_that_leads_on(person: Person, cedar_hill: CedarHill) -> None:
     closed = pims.Closure(pims_id="closed", name="", first=cedar_hill.today, last=cedar_hill.today + timedelta(days=20))
-    async with cedar_hill.pool.acquire() as conn:
+    async with across_practices(cedar_hill.pool) as conn:
         await mirror.put_closure(conn, cedar_hill.practice.practice_id, uuid4(), closed)
     await person.choose()
     assert "No times from" in person.text
@@ -338,7 +338,7 @@ async def test_an_old_picture_of_the_schedule_is_admitted(person: Person, cedar_
         failing_since=None,
         failure=None,
     )
-    async with cedar_hill.pool.acquire() as conn:
+    async with across_practices(cedar_hill.pool) as conn:
         await connections.put_connection(conn, connection)
     await person.choose()
     assert "Times in the next days are missing here." in person.text

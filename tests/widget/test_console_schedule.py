@@ -12,7 +12,7 @@ import pytest
 from booking.db import connections, mirror, write_backs
 from booking.db.appointments import ScheduleEntry
 from booking.db.connections import Connection
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.db.write_backs import State
 from pims_adapters import contract as pims
 from tests.widget.oak_lane import OakLane, browser_of, open_oak_lane, settings_of, sign_in_as
@@ -54,7 +54,7 @@ async def connect(oak_lane: OakLane) -> UUID:
         failing_since=None,
         failure=None,
     )
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         await connections.put_connection(conn, connection)
         await connections.advance(
             conn, connection.practice_id, connection.connection_id, None, datetime.now(UTC) - timedelta(seconds=12)
@@ -66,7 +66,7 @@ async def settle_all(oak_lane: OakLane, state: State, *, reason: str | None = No
     """Bring every queued record to a state, as the worker does."""
     practice_id = oak_lane.practice.practice_id
     now = datetime.now(UTC) + timedelta(seconds=after)
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         while leased := await write_backs.lease_next(
             conn, practice_id, now=now, lease=uuid4(), until=now + timedelta(seconds=15)
         ):
@@ -117,7 +117,7 @@ async def test_the_page_says_how_old_its_picture_of_the_pims_is_and_why_it_gets_
 ) -> None:
     connection_id = await connect(oak_lane)
     assert "PIMS as of 1" in await tomorrow(browser, oak_lane)
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         practice_id, since = oak_lane.practice.practice_id, datetime.now(UTC) - timedelta(minutes=3)
         await connections.record_failure(conn, practice_id, connection_id, "It refuses our key.", since)
     page = await tomorrow(browser, oak_lane)
@@ -135,7 +135,7 @@ async def test_holds_and_each_occurrence_of_a_block_off_stand_on_their_day(
         rrule="FREQ=DAILY",
         exdates=(oak_lane.tomorrow + timedelta(days=1),),
     )
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         await mirror.put_block_off(
             conn,
             oak_lane.practice.practice_id,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from booking.db.appointments import AppointmentRequest, insert_request
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from booking.db.staff import Role
 from tests.widget.oak_lane import OakLane, browser_of, open_oak_lane, send, settings_of, sign_in_as
 
@@ -54,7 +54,7 @@ async def test_a_change_is_in_the_next_offer_and_in_the_audit_log(
     listed = (await browser.get("/console/appointment-types")).text
     for words in ("Yearly check-up", "45 minutes", "New clients only", "3 hours 15 minutes"):
         assert words in listed
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         (row,) = await conn.fetch("SELECT * FROM audit JOIN staff USING (practice_id, staff_id)")
     assert (row["role"], row["what"], row["subject_id"]) == ("manager", "appointment_type", oak_lane.type_id)
     assert (row["before"]["name"], row["after"]["name"]) == ("Wellness exam", "Yearly check-up")
@@ -86,7 +86,7 @@ async def test_another_practice_s_type_is_not_found(oak_lane: OakLane, browser: 
     await sign_in_as("owner", browser, oak_lane)
     assert (await browser.get(page_of(elm_road))).status_code == 404
     assert (await send(browser, page_of(elm_road), **CHANGE)).status_code == 404
-    async with pool.acquire() as conn:
+    async with across_practices(pool) as conn:
         names = await conn.fetch("SELECT name FROM appointment_type")
     assert {row["name"] for row in names} == {"Wellness exam"}
 
@@ -131,7 +131,7 @@ async def test_open_requests_are_listed_and_escaped(oak_lane: OakLane, browser: 
         message="She stopped eating.",
         created_at=datetime.now(UTC),
     )
-    async with oak_lane.pool.acquire() as conn:
+    async with across_practices(oak_lane.pool) as conn:
         await insert_request(conn, oak_lane.practice.practice_id, asked)
     page = (await browser.get("/console/requests")).text
     assert "&lt;b&gt;Ada&lt;/b&gt;" in page

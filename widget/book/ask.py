@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from booking.book import NewClient, NewPatient
 from booking.db.appointment_types import AppointmentType
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.holds import release
 from booking.limits import Limit
@@ -136,7 +136,7 @@ async def _ask_page(
 
 
 async def _offered(practice: Practice, pool: Pool) -> list[AppointmentType]:
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         return await offered_types(conn, practice)
 
 

@@ -24,7 +24,7 @@ from booking.book import (
 )
 from booking.db.appointment_types import AppointmentType, any_appointment_type
 from booking.db.clients import Patient
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.holds import extend, find_hold
 from booking.identify import accounts_of
@@ -127,7 +127,7 @@ async def keep_longer(
 async def _shown(practice: Practice, token: str, flow: Flow, pool: Pool) -> CheckShown:
     if flow.hold_id is None or flow.contact is None or flow.client is None or flow.patient is None:
         raise LookupError("The page is shown when all steps before it are done.")
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await any_appointment_type(conn, practice.practice_id, flow.wish.appointment_type_id)
         if appointment_type is None:
             raise LookupError("A flow's type is one that the practice has.")

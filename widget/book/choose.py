@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.holds import release
 from booking.limits import Limit
@@ -37,7 +37,7 @@ CHOOSE_TYPE = "Please choose what the visit is for."
 async def choose(practice: ThePractice, request: HttpRequest, pool: ThePool) -> Response[str]:
     """Ask for species and new or existing client; knowing both, for the kind of visit."""
     form = Form({name: request.query_params.get(name, "") for name in ("species", "client", "type", "source")})
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         offered = await offered_types(conn, practice)
     species = species_of(offered)
     form.chosen("species", species, missing="Please choose what kind of pet you have.")
@@ -63,7 +63,7 @@ async def choose(practice: ThePractice, request: HttpRequest, pool: ThePool) -> 
 async def choose_type(practice: ThePractice, request: HttpRequest, pool: ThePool, redis: TheRedis) -> Response[str]:
     """Begin a flow with the kind of visit and the reason for it."""
     form = await read_form(request)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         offered = await offered_types(conn, practice)
     species = form.chosen("species", species_of(offered), missing="Please choose what kind of pet you have.")
     client = form.chosen("client", CLIENTS, missing="Please say whether we know you.")
@@ -99,7 +99,7 @@ async def change_type(
 ) -> Response[str]:
     """Take another kind of visit, which needs another time, or only other words about it."""
     form = await read_form(request)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         offered = await offered_types(conn, practice)
     chosen = _chosen_type(form, _fitting(offered, flow.wish.species, new_client=flow.wish.new_client))
     reason = form.lines("reason", most=LONGEST_REASON)
@@ -136,7 +136,7 @@ async def _types_page(
 ) -> Response[str]:
     species = flow.wish.species if flow else form.values["species"]
     new_client = flow.wish.new_client if flow else form.values["client"] == "new"
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         types = await offered_types(conn, practice, species=species, new_client=new_client)
     # The practice's order, except that a category stands together where its first type stands.
     order = list(dict.fromkeys(one.category for one in types))

@@ -12,7 +12,7 @@ from litestar.response.redirect import Redirect
 
 from booking.book import KnownClient, KnownPatient, NewClient, NewPatient
 from booking.db.appointment_types import AppointmentType, any_appointment_type
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.identify import Account, accounts_of
 from booking.local_days import local_date
@@ -161,7 +161,7 @@ def _with_client(flow: Flow, client: KnownClient | NewClient, patient: KnownPati
 async def _known(practice: Practice, token: str, flow: Flow, pool: Pool) -> tuple[list[Account], AppointmentType]:
     if flow.contact is None:
         raise GoElsewhere(f"{flow_path(practice, token)}/{next_step(flow)}")
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await any_appointment_type(conn, practice.practice_id, flow.wish.appointment_type_id)
     if appointment_type is None:
         raise LookupError("A flow's type is one that the practice has.")

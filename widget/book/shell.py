@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from litestar.response.redirect import Redirect
 from msgspec import Struct
 
+from booking.db.pool import of_no_practice
 from booking.db.practices import Practice, practice_by_slug
 from booking.holds import find_hold
 from booking.limits import Limit, address_block, exceeded
@@ -51,7 +52,7 @@ class GoElsewhere(Exception):
 async def _practice(slug: FromPath[str], pool: ThePool, request: HttpRequest) -> Practice:
     if len(slug) > LONGEST_SLUG or "\0" in slug:
         raise NotFoundException
-    async with pool.acquire() as conn:
+    async with of_no_practice(pool) as conn:
         practice = await practice_by_slug(conn, slug)
     if practice is None:
         raise NotFoundException

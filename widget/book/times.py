@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
-from booking.db.pool import Pool
+from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.schedule import Resource
 from booking.holds import Held, find_hold, hold
@@ -66,7 +66,7 @@ async def hold_by_link(practice: ThePractice, request: HttpRequest, pool: ThePoo
     start = _start(form)
     if start is None:
         return await _times_page(request, practice, pool, wish, form, status=422)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         await wished_type(conn, practice, wish)
     token = await begin(request, practice, redis, wish, source=form.line("source", most=LONGEST_SOURCE))
     flow = await flows.load(redis, practice, token)
@@ -107,7 +107,7 @@ async def taken(
     moment = now()
     day = max(flow.starts_at, moment)
     slots = await alternatives(pool, practice, flow.wish, day, now=moment, own_hold=flow.hold_id)
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         providers = await choosable_providers(conn, practice, await wished_type(conn, practice, flow.wish))
     return booking_page(
         request,
@@ -150,7 +150,7 @@ async def _times_page(
     moment, query = now(), request.query_params
     if "provider" in query:
         wish = _with_provider(wish, query["provider"])
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await wished_type(conn, practice, wish)
         providers = await choosable_providers(conn, practice, appointment_type)
     if wish.provider_id not in [one.resource_id for one in providers]:

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from booking.configure import ChangeRefused, TypeChange, change_appointment_type
 from booking.db.appointment_types import AppointmentType, Audience, any_appointment_type, appointment_types
+from booking.db.pool import of_practice
 from widget.clock import now as present
 from widget.console.session import AtConsole, Who
 from widget.pages import page, see_other
@@ -43,7 +44,7 @@ class TypeForm(Struct, frozen=True, kw_only=True):
 @get("/appointment-types")
 async def show_types(who: Who, pool: ThePool) -> Response[str]:
     """List the types."""
-    async with pool.acquire() as conn:
+    async with of_practice(pool, who.practice.practice_id) as conn:
         types = await appointment_types(conn, who.practice.practice_id)
     return page(
         "console/appointment_types.html",
@@ -128,7 +129,7 @@ def change_of(form: TypeForm) -> TypeChange | dict[str, str]:
 
 
 async def _type(who: AtConsole, pool: ThePool, appointment_type_id: UUID) -> AppointmentType:
-    async with pool.acquire() as conn:
+    async with of_practice(pool, who.practice.practice_id) as conn:
         found = await any_appointment_type(conn, who.practice.practice_id, appointment_type_id)
     if found is None:
         raise NotFoundException

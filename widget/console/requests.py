@@ -6,6 +6,7 @@ from litestar import Response, get
 
 from booking.db.appointment_types import appointment_types
 from booking.db.appointments import open_requests
+from booking.db.pool import of_practice
 from widget.console.session import Who
 from widget.pages import page
 from widget.state import ThePool
@@ -15,7 +16,7 @@ from widget.state import ThePool
 async def show_requests(who: Who, pool: ThePool) -> Response[str]:
     """List what clients have asked for, newest first."""
     practice_id = who.practice.practice_id
-    async with pool.acquire() as conn:
+    async with of_practice(pool, who.practice.practice_id) as conn:
         asked = await open_requests(conn, practice_id)
         names = {one.appointment_type_id: one.name for one in await appointment_types(conn, practice_id)}
     return page("console/requests.html", who=who, practice=who.practice, here="requests", asked=asked, names=names)

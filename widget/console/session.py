@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from booking.configure import MAY_CONFIGURE
 from booking.db import practices
+from booking.db.pool import of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff
 from booking.sign_in import SESSION_LIVES, signed_in_staff
@@ -55,7 +56,7 @@ async def at_console(request: HttpRequest, pool: ThePool, redis: TheRedis, setti
     if found is None:
         raise NotSignedIn
     practice_id, staff = found
-    async with pool.acquire() as conn:
+    async with of_practice(pool, practice_id) as conn:
         practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
         raise NotSignedIn

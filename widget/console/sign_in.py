@@ -12,6 +12,7 @@ from litestar.response.redirect import Redirect
 from msgspec import Meta, Struct
 
 from booking.db import practices
+from booking.db.pool import of_no_practice
 from booking.db.practices import Practice
 from booking.limits import address_block
 from booking.sign_in import SignInFailed, sign_in, sign_out
@@ -106,7 +107,7 @@ async def do_sign_out(request: HttpRequest, redis: TheRedis, settings: TheSettin
 
 
 async def _practice(pool: ThePool, slug: str) -> Practice:
-    async with pool.acquire() as conn:
+    async with of_no_practice(pool) as conn:
         practice = await practices.practice_by_slug(conn, slug)
     if practice is None:
         raise NotFoundException

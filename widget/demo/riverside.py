@@ -15,7 +15,7 @@ from availability import Grid
 from booking.db import appointment_types, connections, mirror, practices, staff
 from booking.db.appointment_types import AppointmentType, Audience, Mode, RoleNeed, TypeStep
 from booking.db.connections import Connection
-from booking.db.pool import Pool, connect
+from booking.db.pool import Pool, across_practices, connect, of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff
 from booking.sign_in import hash_password
@@ -239,7 +239,7 @@ async def set_up(
 
 
 async def _connection(pool: Pool, settings: dict[str, str], host_origins: list[str]) -> Connection:
-    async with pool.acquire() as conn, conn.transaction():
+    async with across_practices(pool) as conn, conn.transaction():
         if await practices.practice_by_id(conn, PRACTICE_ID) is None:
             await practices.insert_practice(conn, RIVERSIDE)
         await practices.set_allowed_origins(conn, PRACTICE_ID, host_origins)
@@ -261,7 +261,7 @@ async def _connection(pool: Pool, settings: dict[str, str], host_origins: list[s
 
 async def _go_live(pool: Pool, connection: Connection) -> None:
     """Say what the practice chose with us: roles, what may be booked online, who may sign in."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
         for pims_id, roles in ROLES.items():
             await mirror.set_roles(conn, PRACTICE_ID, pims_id, roles)
         for position, one in enumerate(OFFERED):
