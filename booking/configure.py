@@ -60,7 +60,7 @@ async def change_appointment_type(
         await record_change(
             conn,
             practice.practice_id,
-            staff_id=staff.staff_id,
+            actor_id=staff.staff_id,
             what="appointment_type",
             subject_id=appointment_type_id,
             before=before,

@@ -44,6 +44,11 @@ class _Session(Struct, frozen=True, kw_only=True):
     staff_id: UUID
 
 
+def session_cookie(public_url: str) -> str:
+    """Return the name of the session's cookie; the prefix makes browsers keep it from other hosts and plain HTTP."""
+    return "__Host-vetslot-staff" if public_url.startswith("https:") else "vetslot-staff"
+
+
 def hash_password(password: str) -> str:
     """Return what is stored of a password (Argon2id)."""
     return _hasher.hash(password)

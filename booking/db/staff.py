@@ -56,7 +56,7 @@ async def put_staff(conn: Connection, practice_id: UUID, staff: Staff) -> None:
 
 
 INSERT_AUDIT = """
-INSERT INTO audit (practice_id, staff_id, what, subject_id, before, after, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO audit (practice_id, actor_id, what, subject_id, before, after, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 
@@ -64,7 +64,7 @@ async def record_change(
     conn: Connection,
     practice_id: UUID,
     *,
-    staff_id: UUID,
+    actor_id: UUID,
     what: str,
     subject_id: UUID,
     before: object,
@@ -72,4 +72,4 @@ async def record_change(
     now: datetime,
 ) -> None:
     """Write into the audit log who changed what, and how it was before."""
-    await conn.execute(INSERT_AUDIT, practice_id, staff_id, what, subject_id, before, after, now)
+    await conn.execute(INSERT_AUDIT, practice_id, actor_id, what, subject_id, before, after, now)

@@ -16,18 +16,18 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response.redirect import Redirect
 from msgspec import Struct
 
+from booking.api.staff.who import READS, from_own_pages
 from booking.configure import MAY_CONFIGURE
 from booking.db import practices
 from booking.db.pool import of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff
-from booking.sign_in import SESSION_LIVES, signed_in_staff
+from booking.sign_in import SESSION_LIVES, session_cookie, signed_in_staff
 from widget.pages import see_other
 from widget.settings import Settings
 from widget.state import HttpRequest, ThePool, TheRedis, TheSettings
 
 LAST_PRACTICE = "vetslot-practice"
-READS = ("GET", "HEAD", "OPTIONS")
 
 
 class AtConsole(Struct, frozen=True, kw_only=True):
@@ -75,8 +75,8 @@ def sign_in_page(slug: str) -> str:
 
 
 def cookie_name(settings: Settings) -> str:
-    """Return the session cookie's name; the prefix makes browsers keep it from other hosts and plain HTTP."""
-    return "__Host-vetslot-staff" if is_https(settings) else "vetslot-staff"
+    """Return the session cookie's name, which the API reads, too."""
+    return session_cookie(settings.public_url)
 
 
 def session_cookies(settings: Settings, practice: Practice, secret: str) -> list[Cookie]:
@@ -105,12 +105,5 @@ def is_https(settings: Settings) -> bool:
 
 def same_origin_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Refuse what another site's page makes a browser send; every browser says where a POST comes from."""
-    if connection.scope.get("method") in READS:
-        return
-    fetch_site = connection.headers.get("Sec-Fetch-Site")
-    if fetch_site is not None:
-        same = fetch_site == "same-origin"
-    else:
-        same = urlsplit(connection.headers.get("Origin", "")).netloc == connection.headers.get("Host", "-")
-    if not same:
+    if connection.scope.get("method") not in READS and not from_own_pages(connection):
         raise PermissionDeniedException("This form was sent from another website. Please open the console yourself.")
