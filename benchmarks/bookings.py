@@ -32,6 +32,7 @@ from booking.db.practices import Practice
 from booking.holds import Held, SlotTaken, hold
 from booking.local_days import local_date
 from booking.offers import offer
+from booking.site import Site
 from tests.demo_clinic import DemoClinic, running_clinic
 from widget.demo.riverside import PRACTICE_ID, set_up
 from widget.embedded import PostgresServer, ValkeyServer, remove_state
@@ -147,8 +148,7 @@ async def book_evenly(pool: Pool, practice: Practice, wish: Wish) -> tuple[list[
                 patient=NewPatient(name="Zuzu", species="dog"),
             ),
             key=str(uuid4()),
-            public_url="https://book.example",
-            secret_key=SECRET_KEY.encode(),
+            site=Site(public_url="https://book.example", secret_key=SECRET_KEY.encode()),
             now=datetime.now(UTC),
         )
         books.append(perf_counter() - before)

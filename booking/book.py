@@ -6,7 +6,6 @@ towards the PIMS and the confirmation message. When it commits, the appointment 
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -17,7 +16,7 @@ from msgspec import Struct
 from booking.calendar_file import calendar_file
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import appointments, clients, holds, idempotency, write_backs
+from booking.db import appointments, clients, holds, write_backs
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Appointment
 from booking.db.claims import Holder
@@ -28,6 +27,8 @@ from booking.db.practices import Practice
 from booking.holds import SlotTaken
 from booking.messages import booked_message
 from booking.offers import NotBookableOnline, alternatives, wished_type
+from booking.once import keep, once
+from booking.site import Site
 from booking.tokens import digest, manage_token, new_reference
 from pims_adapters.contract import Kind
 
@@ -92,25 +93,23 @@ class NewClientsNotWelcome(Exception):
     """The practice takes online bookings from its own clients. You can ask for an appointment instead."""
 
 
-class KeyReused(Exception):
-    """This Idempotency-Key was used for another request. Send a new key with a new request."""
-
-
 async def book(
-    pool: Pool, practice: Practice, booking: Booking, *, key: str, public_url: str, secret_key: bytes, now: datetime
+    pool: Pool, practice: Practice, booking: Booking, *, key: str, site: Site, now: datetime, wait: bool = False
 ) -> Booked | SlotTaken:
     """Book, once per key: the same key with the same booking is given the same answer again.
 
-    Raises `HoldUnknown`, `CannotBeBooked`, `NewClientsNotWelcome`, `NotBookableOnline`, `KeyReused`.
+    `wait` for the first request with this key, should it still run, instead of raising `KeyBusy`.
+
+    Raises `HoldUnknown`, `CannotBeBooked`, `NewClientsNotWelcome`, `NotBookableOnline`, `KeyReused`, `KeyBusy`.
     """
     try:
         async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-            kept = await _kept_appointment(conn, practice, booking, key, now)
-            appointment = kept or await _book(conn, practice, booking, key, public_url, secret_key, now)
+            kept = await _kept_appointment(conn, practice, booking, key, now, wait=wait)
+            appointment = kept or await _book(conn, practice, booking, key, site, now)
     except _TimeLost as lost:
         free = await alternatives(pool, practice, lost.hold.wish, lost.hold.starts_at, now=now)
         return SlotTaken(alternatives=free)
-    token = manage_token(secret_key, practice.practice_id, appointment.appointment_id)
+    token = manage_token(site.secret_key, practice.practice_id, appointment.appointment_id)
     return Booked(appointment=appointment, manage_token=token)
 
 
@@ -123,16 +122,11 @@ class _TimeLost(Exception):
 
 
 async def _kept_appointment(
-    conn: Connection, practice: Practice, booking: Booking, key: str, now: datetime
+    conn: Connection, practice: Practice, booking: Booking, key: str, now: datetime, *, wait: bool
 ) -> Appointment | None:
     """Take the key, or return what it was used for."""
-    fingerprint = hashlib.sha256(msgspec.json.encode(booking)).digest()
-    if await idempotency.take_key(conn, practice.practice_id, key, fingerprint, now):
-        return None
-    kept = await idempotency.kept_answer(conn, practice.practice_id, key)
-    if kept is None or kept.answer is None or kept.fingerprint != fingerprint:
-        raise KeyReused(KeyReused.__doc__)
-    return await appointments.appointment_by_id(conn, practice.practice_id, kept.answer)
+    kept = await once(conn, practice.practice_id, key, booking, now, wait=wait)
+    return kept and await appointments.appointment_by_id(conn, practice.practice_id, UUID(kept))
 
 
 async def _book(
@@ -140,8 +134,7 @@ async def _book(
     practice: Practice,
     booking: Booking,
     key: str,
-    public_url: str,
-    secret_key: bytes,
+    site: Site,
     now: datetime,
 ) -> Appointment:
     practice_id = practice.practice_id
@@ -185,12 +178,12 @@ async def _book(
         calendar_sequence=0,
         created_at=now,
     )
-    token = manage_token(secret_key, practice_id, appointment_id)
+    token = manage_token(site.secret_key, practice_id, appointment_id)
     await appointments.insert_appointment(conn, practice_id, appointment, digest(token))
-    await idempotency.keep_answer(conn, practice_id, key, appointment_id)
+    await keep(conn, practice_id, key, appointment_id)
     await _queue_write_backs(conn, practice, appointment, new_client=new_client, new_patient=new_patient)
     await _queue_confirmation(
-        conn, practice, appointment, booking.contact, patient, appointment_type, public_url, token
+        conn, practice, appointment, booking.contact, patient, appointment_type, site.public_url, token
     )
     await write_backs.wake_workers(conn, "write_back")
     return appointment

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Literal
 from uuid import UUID
 
 # Crockford's base 32 without its U as well: nothing that looks like something else, nothing that spells a word.
@@ -37,3 +39,24 @@ def manage_token(secret_key: bytes, practice_id: UUID, appointment_id: UUID) -> 
 def code_digest(secret_key: bytes, verification_id: str, code: str) -> str:
     """Return what we keep of a six-digit code: keyed, since a million codes are quickly tried."""
     return hmac.digest(secret_key, f"code/{verification_id}/{code}".encode(), "sha256").hex()
+
+
+Kind = Literal["cs", "hs", "mt", "vf", "vs", "cf"]
+"""Client session, hold secret, manage token, verification, staff key, calendar feed."""
+LONGEST_SEALED = 200
+
+
+def sealed(kind: Kind, practice_id: UUID, secret: str) -> str:
+    """Return a secret together with what it is for and the practice it belongs to, where a path does not say."""
+    return f"{kind}_{urlsafe_b64encode(practice_id.bytes).decode().rstrip('=')}_{secret}"
+
+
+def unsealed(kind: Kind, token: str) -> tuple[UUID, str] | None:
+    """Return the practice and the secret of a token of this kind; None where it is none."""
+    prefix, practice_id, secret = token[:3], token[3:25], token[26:]
+    if prefix != f"{kind}_" or token[25:26] != "_" or not secret or len(token) > LONGEST_SEALED:
+        return None
+    try:
+        return UUID(bytes=urlsafe_b64decode(f"{practice_id}==")), secret
+    except (binascii.Error, ValueError):
+        return None

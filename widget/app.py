@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from redis.asyncio import Redis
 
-from booking.api import health
+from booking.api import health, routes
 from booking.db.pool import connect
 from widget import book, console, dev, embed
 from widget.assets import static_file
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Litestar:
             await app.state.pool.close()
 
     return Litestar(
-        [static_file, health.router, *routers(settings)],
+        [static_file, health.router, routes.router, *routers(settings)],
         state=State({"settings": settings}),
         dependencies=DEPENDENCIES,
         lifespan=[stores],
@@ -52,7 +52,8 @@ def create_app(settings: Settings) -> Litestar:
         before_send=[add_security_headers],
         exception_handlers={HTTPException: on_refusal, Exception: on_failure},
         request_max_body_size=LARGEST_BODY,
-        openapi_config=None,
+        openapi_config=routes.OPENAPI,
+        include_in_schema=False,
         logging_config=None,
     )
 

@@ -5,27 +5,19 @@ An error is an error page, never an empty list of times.
 
 from __future__ import annotations
 
-import asyncpg
-import redis.exceptions
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from booking.api import problems
+from booking.api.problems import Problem
+from booking.out_of_reach import OUT_OF_REACH
 from widget.logs import kinds, places
 from widget.pages import page
 from widget.state import HttpRequest
 
 logger = structlog.get_logger()
 
-OUT_OF_REACH = (
-    OSError,  # connections refused, reset, timed out
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.TooManyConnectionsError,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-)
 WORDS = {
     400: ("We could not read that", "Something in the form or the address was garbled. Please go back and try again."),
     403: ("That is not allowed", "This page cannot be used from where you came. Please start from our own pages."),
@@ -55,8 +47,10 @@ def failure_page(request: HttpRequest, status: int, *, details: str = "") -> Res
     return answer
 
 
-def on_refusal(request: HttpRequest, refusal: HTTPException) -> Response[str]:
+def on_refusal(request: HttpRequest, refusal: HTTPException) -> Response[str] | Response[Problem]:
     """Answer a request that cannot stand."""
+    if is_for_api(request):
+        return problems.on_refusal(request, refusal)
     if refusal.status_code >= 500:  # noqa: PLR2004
         return on_failure(request, refusal)
     answer = failure_page(request, refusal.status_code)
@@ -64,9 +58,16 @@ def on_refusal(request: HttpRequest, refusal: HTTPException) -> Response[str]:
     return answer
 
 
-def on_failure(request: HttpRequest, failure: Exception) -> Response[str]:
+def on_failure(request: HttpRequest, failure: Exception) -> Response[str] | Response[Problem]:
     """Answer a request that we failed, and leave a trace of where: not of what was said, which may be personal."""
+    if is_for_api(request):
+        return problems.on_error(request, failure)
     status = 503 if isinstance(failure, OUT_OF_REACH) else 500
     route = request.scope.get("path_template", "")
     logger.error("request.failed", route=route, status=status, errors=kinds(failure), where=places(failure))
     return failure_page(request, status)
+
+
+def is_for_api(request: HttpRequest) -> bool:
+    """Say whether a program asked, even for a route that is not there: it is answered in its own language."""
+    return request.url.path.startswith("/api/")

@@ -37,7 +37,8 @@ def tell(level: LogLevel) -> None:
 
 def only_kinds_and_places(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Put an exception's kinds and places in the place of its words."""
-    failure = sys.exception() if event.pop("exc_info", None) else None
+    told = event.pop("exc_info", None)
+    failure = told if isinstance(told, BaseException) else sys.exception() if told else None
     if failure is not None:
         event["errors"] = kinds(failure)
         event["where"] = places(failure)

@@ -1,4 +1,4 @@
-"""What every request may ask for, by the name of a handler's argument: `pool`, `redis`, `settings`.
+"""What every request may ask for, by the name of a handler's argument: `pool`, `redis`, `settings`, `site`.
 
 A handler writes `pool: ThePool`; the composition root provides them.
 """
@@ -13,11 +13,13 @@ from litestar.di import NamedDependency, Provide
 from redis.asyncio import Redis
 
 from booking.db.pool import Pool
+from booking.site import Site
 from widget.settings import Settings
 
 ThePool: TypeAlias = NamedDependency[Pool]
 TheRedis: TypeAlias = NamedDependency[Redis]
 TheSettings: TypeAlias = NamedDependency[Settings]
+TheSite: TypeAlias = NamedDependency[Site]
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
 
@@ -36,4 +38,24 @@ async def _settings(state: State) -> Settings:
     return settings
 
 
-DEPENDENCIES = {"pool": Provide(_pool), "redis": Provide(_redis), "settings": Provide(_settings)}
+async def _site(settings: TheSettings) -> Site:
+    return site_of(settings)
+
+
+def site_of(settings: Settings) -> Site:
+    """Return what the use cases need to know of the settings."""
+    return Site(
+        public_url=settings.public_url,
+        secret_key=settings.secret_key,
+        texts=settings.dev_mailbox,
+        emails=settings.dev_mailbox or settings.smtp_url is not None,
+        private_webhooks=settings.dev_mailbox,
+    )
+
+
+DEPENDENCIES = {
+    "pool": Provide(_pool),
+    "redis": Provide(_redis),
+    "settings": Provide(_settings),
+    "site": Provide(_site),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
@@ -11,10 +12,22 @@ from booking.db.pool import Connection, affected, one
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """What was asked under a key, and the appointment that it led to."""
+    """What was asked under a key, and what was answered."""
 
     fingerprint: bytes
-    answer: UUID | None
+    answer: Any
+
+
+TRY_KEY = "SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws('/', 'once', $1::uuid, $2::text), 0))"
+WAIT_FOR_KEY = TRY_KEY.replace("pg_try_advisory", "pg_advisory")
+
+
+async def lock_key(conn: Connection, practice_id: UUID, key: str, *, wait: bool) -> bool:
+    """Keep others with the same key away until the transaction ends. False: somebody is at it, and we do not wait."""
+    if wait:
+        await conn.execute(WAIT_FOR_KEY, practice_id, key)
+        return True
+    return bool(await conn.fetchval(TRY_KEY, practice_id, key))
 
 
 TAKE_KEY = """
@@ -24,10 +37,7 @@ ON CONFLICT (practice_id, key) DO NOTHING
 
 
 async def take_key(conn: Connection, practice_id: UUID, key: str, fingerprint: bytes, now: datetime) -> bool:
-    """Take a key for this transaction. A second request with it waits here until the first has ended.
-
-    False: the key was used before; `kept_answer` says for what.
-    """
+    """Take a key for good, if this transaction commits. False: it was used before; `kept_answer` says for what."""
     return affected(await conn.execute(TAKE_KEY, practice_id, key, fingerprint, now)) == 1
 
 
@@ -42,9 +52,9 @@ async def kept_answer(conn: Connection, practice_id: UUID, key: str) -> Kept | N
 KEEP_ANSWER = "UPDATE idempotency SET answer = $3 WHERE practice_id = $1 AND key = $2"
 
 
-async def keep_answer(conn: Connection, practice_id: UUID, key: str, appointment_id: UUID) -> None:
+async def keep_answer(conn: Connection, practice_id: UUID, key: str, answer: object) -> None:
     """Keep the answer for whoever asks the same again."""
-    await conn.execute(KEEP_ANSWER, practice_id, key, appointment_id)
+    await conn.execute(KEEP_ANSWER, practice_id, key, answer)
 
 
 # Across practices: housekeeping.

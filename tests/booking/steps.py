@@ -9,10 +9,12 @@ from booking.contacts import read_contact
 from booking.db.holds import Wish
 from booking.holds import Held, SlotTaken, hold
 from booking.identify import accounts_of
+from booking.site import Site
 from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
 from tests.booking.conftest import NOW, Riverside
 
 SECRET_KEY = b"a key of thirty-two bytes or more"
+SITE = Site(public_url="https://book.example", secret_key=SECRET_KEY)
 
 
 async def hold_first(riverside: Riverside, wish: Wish, *, now: datetime = NOW) -> Held:
@@ -56,7 +58,7 @@ async def send(riverside: Riverside, booking: Booking, key: str, *, now: datetim
         riverside.practice,
         booking,
         key=key,
-        public_url="https://book.example",
-        secret_key=SECRET_KEY,
+        site=SITE,
         now=now,
+        wait=True,
     )

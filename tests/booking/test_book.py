@@ -12,7 +12,6 @@ from booking.book import (
     Booked,
     CannotBeBooked,
     HoldUnknown,
-    KeyReused,
     KnownClient,
     KnownPatient,
     NewClientsNotWelcome,
@@ -23,6 +22,7 @@ from booking.db.pool import across_practices
 from booking.holds import Held, hold
 from booking.identify import accounts_of
 from booking.offers import NotBookableOnline
+from booking.once import KeyReused
 from booking.visits import visit_by_token
 from pims_adapters.demo.clinic.personas import EMILY_STONE, GRACE_KIM, MARK_HALL
 from tests.booking.conftest import NOW, Riverside

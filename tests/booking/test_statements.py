@@ -21,6 +21,8 @@ WITHOUT_PRACTICE = {
     "messages.FORGET_OLD_MESSAGES": "housekeeping, as above",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAY": "the practice is part of the lock's key",
+    "idempotency.TRY_KEY": "the practice is part of the lock's key",
+    "idempotency.WAIT_FOR_KEY": "as above",
     "write_backs.NOTIFY": "wakes workers and says nothing",
     "migrate.CREATE_TABLE": "the schema's own history",
     "migrate.SELECT_APPLIED": "the schema's own history",

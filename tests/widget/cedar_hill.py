@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -35,6 +36,21 @@ class CedarHill:
     pets: dict[str, UUID]
     sam: UUID
 
+    async def fetchrow(self, query: str) -> Any:  # noqa: ANN401 - what a row is, its test knows
+        """Return the first row of whatever a test wants to know."""
+        async with across_practices(self.pool) as conn:
+            return await conn.fetchrow(query)
+
+    async def fetchval(self, query: str) -> Any:  # noqa: ANN401 - as above
+        """Return the first column of that row."""
+        async with across_practices(self.pool) as conn:
+            return await conn.fetchval(query)
+
+    async def execute(self, statement: str) -> None:
+        """Change what a test wants to be otherwise."""
+        async with across_practices(self.pool) as conn:
+            await conn.execute(statement)
+
     @property
     def today(self) -> date:
         return local_date(datetime.now(UTC), self.practice.timezone)
@@ -48,16 +64,14 @@ class CedarHill:
 
     async def code(self) -> str:
         """Return the newest code that was sent, to whomever."""
-        body = await self.pool.fetchval(
-            "SELECT body FROM message WHERE purpose = 'code' ORDER BY position DESC LIMIT 1"
-        )
+        body = await self.fetchval("SELECT body FROM message WHERE purpose = 'code' ORDER BY position DESC LIMIT 1")
         return str(body)[:6]
 
     async def count(self, table: str) -> int:
-        return int(await self.pool.fetchval(f"SELECT count(*) FROM {table}"))
+        return int(await self.fetchval(f"SELECT count(*) FROM {table}"))
 
     async def expire_holds(self) -> None:
-        await self.pool.execute("UPDATE hold SET expires_at = now() - interval '1 minute'")
+        await self.execute("UPDATE hold SET expires_at = now() - interval '1 minute'")
 
 
 async def open_cedar_hill(pool: Pool, slug: str = "cedar-hill") -> CedarHill:

@@ -24,6 +24,7 @@ from booking.holds import Held, hold
 from booking.local_days import local_date
 from booking.offers import Offer, offer
 from booking.sign_in import hash_password
+from booking.site import Site
 from pims_adapters import contract as pims
 from widget.app import create_app
 from widget.settings import Settings
@@ -77,8 +78,7 @@ class OakLane:
             self.practice,
             booking,
             key=str(uuid4()),
-            public_url="http://testserver.local",
-            secret_key=SECRET_KEY,
+            site=Site(public_url="http://testserver.local", secret_key=SECRET_KEY),
             now=datetime.now(UTC),
         )
         assert isinstance(booked, Booked)

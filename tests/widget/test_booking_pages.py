@@ -49,7 +49,7 @@ async def test_a_known_client_books_for_their_pet(person: Person, cedar_hill: Ce
 
     await person.send(f"{person.flow}/check")
     assert person.path.startswith("/visit/cedar-hill/")
-    row = await cedar_hill.pool.fetchrow("SELECT * FROM appointment")
+    row = await cedar_hill.fetchrow("SELECT * FROM appointment")
     assert row is not None
     assert row["patient_id"] == cedar_hill.pets["Bo"]
     assert not row["new_client"]
@@ -72,13 +72,13 @@ async def test_a_newcomer_books_with_their_details(person: Person, cedar_hill: C
     assert person.step == "check"
     await person.send(f"{person.flow}/check")
     assert "See you soon, Zuzu!" in person.text
-    row = await cedar_hill.pool.fetchrow(
+    row = await cedar_hill.fetchrow(
         "SELECT a.new_client, c.given_name, p.breed FROM appointment a JOIN client c USING (practice_id, client_id)"
         " JOIN patient p USING (practice_id, patient_id)"
     )
     assert row is not None
     assert tuple(row) == (True, "Noor", "Beagle")
-    assert await cedar_hill.pool.fetchval("SELECT count(*) FROM client_contact WHERE value = '+12125550177'") == 1
+    assert await cedar_hill.fetchval("SELECT count(*) FROM client_contact WHERE value = '+12125550177'") == 1
 
 
 async def test_a_known_client_books_for_a_pet_the_practice_does_not_know(person: Person, cedar_hill: CedarHill) -> None:
@@ -91,7 +91,7 @@ async def test_a_known_client_books_for_a_pet_the_practice_does_not_know(person:
     await person.send(f"{person.path}?client={cedar_hill.sam}", pet_name="Pip", species="cat", sex="female")
     await person.send(f"{person.flow}/check")
     assert "See you soon, Pip!" in person.text
-    assert await cedar_hill.pool.fetchval("SELECT client_id FROM patient WHERE name = 'Pip'") == cedar_hill.sam
+    assert await cedar_hill.fetchval("SELECT client_id FROM patient WHERE name = 'Pip'") == cedar_hill.sam
 
 
 async def test_a_pet_that_does_not_fit_the_visit_is_explained_and_cannot_be_chosen(person: Person) -> None:
@@ -235,7 +235,7 @@ async def test_booking_twice_at_once_books_once(person: Person, cedar_hill: Ceda
 async def test_a_lost_time_offers_others_and_loses_nothing_else(person: Person, cedar_hill: CedarHill) -> None:
     await person.sam_at_check()
     await cedar_hill.expire_holds()
-    starts_at = await cedar_hill.pool.fetchval("SELECT starts_at FROM hold")
+    starts_at = await cedar_hill.fetchval("SELECT starts_at FROM hold")
     now = datetime.now(UTC)
     taken = await hold(cedar_hill.pool, cedar_hill.practice, cedar_hill.wish(), starts_at, now=now)
     assert isinstance(taken, Held)
@@ -271,21 +271,21 @@ async def test_an_expired_hold_still_books_while_nobody_has_the_time(person: Per
 async def test_a_hold_is_extended_once(person: Person, cedar_hill: CedarHill) -> None:
     await person.choose()
     await person.hold()
-    before = await cedar_hill.pool.fetchval("SELECT expires_at FROM hold")
+    before = await cedar_hill.fetchval("SELECT expires_at FROM hold")
     await person.send(f"{person.flow}/extend?back=who")
     assert person.step == "who"
-    assert await cedar_hill.pool.fetchval("SELECT expires_at FROM hold") > before
+    assert await cedar_hill.fetchval("SELECT expires_at FROM hold") > before
     assert "I need more time" not in person.text
 
 
 async def test_choosing_another_time_frees_the_first(person: Person, cedar_hill: CedarHill) -> None:
     await person.sam_at_check()
     await person.open(f"{person.flow}/times")
-    first = await cedar_hill.pool.fetchval("SELECT starts_at FROM hold")
+    first = await cedar_hill.fetchval("SELECT starts_at FROM hold")
     await person.hold(-2)
     assert person.step == "check"
     assert await cedar_hill.count("hold") == 1
-    assert await cedar_hill.pool.fetchval("SELECT starts_at FROM hold") != first
+    assert await cedar_hill.fetchval("SELECT starts_at FROM hold") != first
 
 
 async def test_another_visit_keeps_everything_but_the_time(person: Person) -> None:
@@ -348,11 +348,11 @@ async def test_an_old_picture_of_the_schedule_is_admitted(person: Person, cedar_
 
 async def test_a_provider_can_be_chosen(person: Person, cedar_hill: CedarHill) -> None:
     await person.choose()
-    lin = await cedar_hill.pool.fetchval("SELECT resource_id FROM resource WHERE name = 'Dr. Lin Wu'")
+    lin = await cedar_hill.fetchval("SELECT resource_id FROM resource WHERE name = 'Dr. Lin Wu'")
     await person.open(f"{person.path}?provider={lin}")
     assert "Dr. Ada Okoye</small>" not in person.text
     await person.send(person.path, start=person.times()[0], provider=str(lin))
-    assert str(lin) in await cedar_hill.pool.fetchval("SELECT resources::text FROM hold")
+    assert str(lin) in await cedar_hill.fetchval("SELECT resources::text FROM hold")
 
 
 async def test_a_link_to_a_visit_leads_straight_to_its_times(person: Person, cedar_hill: CedarHill) -> None:

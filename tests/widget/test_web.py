@@ -45,7 +45,7 @@ async def test_only_the_practices_own_websites_may_frame_its_booking_pages(perso
 
 
 async def test_an_origin_that_is_none_cannot_change_the_policy(person: Person, cedar_hill: CedarHill) -> None:
-    await cedar_hill.pool.execute("UPDATE practice SET allowed_origins = '{https://a.example; script-src *}'")
+    await cedar_hill.execute("UPDATE practice SET allowed_origins = '{https://a.example; script-src *}'")
     await person.open(person.start)
     assert policy_of(person.answer)["frame-ancestors"] == "'none'"
     assert policy_of(person.answer)["script-src"] == "'self'"

@@ -15,7 +15,6 @@ from booking.book import (
     Booking,
     CannotBeBooked,
     HoldUnknown,
-    KeyReused,
     KnownClient,
     KnownPatient,
     NewClientsNotWelcome,
@@ -29,12 +28,13 @@ from booking.db.practices import Practice
 from booking.holds import extend, find_hold
 from booking.identify import accounts_of
 from booking.offers import choosable_providers
+from booking.once import KeyReused
 from widget import flow as flows
 from widget.book.shell import GoElsewhere, TheFlow, TheKept, ThePractice, booking_page, flow_path
 from widget.clock import now
 from widget.flow import Flow, next_step
 from widget.pages import see_other
-from widget.state import HttpRequest, ThePool, TheRedis, TheSettings
+from widget.state import HttpRequest, ThePool, TheRedis, TheSite
 
 STEPS_WITH_A_HOLD = ("who", "code", "pet", "details", "check")
 
@@ -73,7 +73,7 @@ async def check(
 
 @post("/book/{slug:str}/f/{token:str}/check")
 async def confirm(
-    practice: ThePractice, token: FromPath[str], flow: TheFlow, pool: ThePool, redis: TheRedis, settings: TheSettings
+    practice: ThePractice, token: FromPath[str], flow: TheFlow, pool: ThePool, redis: TheRedis, site: TheSite
 ) -> Response[str] | Redirect:
     """Book. However often this is sent, it happens once: the flow's key sees to it."""
     path = flow_path(practice, token)
@@ -93,9 +93,9 @@ async def confirm(
             practice,
             booking,
             key=flow.key,
-            public_url=settings.public_url,
-            secret_key=settings.secret_key,
+            site=site,
             now=now(),
+            wait=True,
         )
     except HoldUnknown:
         return see_other(f"{path}/taken")

@@ -1,0 +1,59 @@
+"""What a route of the API is given by the name of its argument: stores, the site, the practice, the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+from redis.asyncio import Redis
+
+from booking.db.pool import Pool, of_no_practice
+from booking.db.practices import Practice, practice_by_slug
+from booking.limits import address_block
+from booking.site import Site
+
+ThePool: TypeAlias = NamedDependency[Pool]
+TheRedis: TypeAlias = NamedDependency[Redis]
+TheSite: TypeAlias = NamedDependency[Site]
+ThePractice: TypeAlias = NamedDependency[Practice]
+HttpRequest: TypeAlias = Request[Any, Any, State]
+
+LONGEST_SLUG = 100
+
+
+class NotFound(Exception):
+    """There is nothing here, or nothing for you. Check the address and what you signed in with."""
+
+
+def now() -> datetime:
+    """Read the clock; everything below is given the instant."""
+    return datetime.now(UTC)
+
+
+async def find_practice(practice: FromPath[str], pool: ThePool) -> Practice:
+    """Return the practice that the path names. Raises `NotFound`."""
+    if len(practice) > LONGEST_SLUG or "\0" in practice:
+        raise NotFound(NotFound.__doc__)
+    async with of_no_practice(pool) as conn:
+        found = await practice_by_slug(conn, practice)
+    if found is None:
+        raise NotFound(NotFound.__doc__)
+    return found
+
+
+OF_PRACTICE = {"practice": Provide(find_practice)}
+
+
+def caller(request: HttpRequest) -> str:
+    """Return the block of network addresses a request came from."""
+    return address_block(request.client.host if request.client else "0.0.0.0")  # noqa: S104 - no address: all share one
+
+
+def bearer(request: HttpRequest) -> str:
+    """Return the token that came in `Authorization: Bearer …`, or an empty text."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip()[:200] if scheme.lower() == "bearer" else ""

@@ -1,0 +1,173 @@
+"""Problems: how every request that cannot stand is answered (RFC 9457), in one table from errors to answers.
+
+Clients of the API branch on `code` and `retryable`; `detail` is a sentence for people. Errors of the domain know no
+HTTP: their docstring is the sentence, and this table gives them a status.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Meta, Struct
+
+from booking.api.given import HttpRequest, NotFound
+from booking.book import CannotBeBooked, HoldUnknown, NewClientsNotWelcome
+from booking.contacts import ContactUnreadableError
+from booking.offers import NotBookableOnline
+from booking.once import KeyBusy, KeyMissing, KeyReused
+from booking.out_of_reach import OUT_OF_REACH
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+class FieldError(Struct, frozen=True, kw_only=True):
+    """What is wrong with one field of a request, by its path (`patients[0].name`)."""
+
+    path: str
+    message: str
+
+
+class Alternative(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A time that can still be booked."""
+
+    start: datetime
+    end: datetime
+    token: str
+
+
+class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a request was not done, and whether the same request may be sent again.
+
+    What belongs to one kind of problem only is absent elsewhere: `errors` by field, `alternatives` to a lost time,
+    `triesLeft` of a code, the `challenge` to be solved first.
+    """
+
+    type: str
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: str
+    retryable: bool
+    errors: list[FieldError] = []
+    alternatives: list[Alternative] = []
+    tries_left: int | None = None
+    challenge: dict[str, str | int] | None = None
+
+
+class Kind(Struct, frozen=True, kw_only=True):
+    """What is the same in all problems of a kind."""
+
+    status: int
+    code: str
+    title: str
+    retryable: bool = False
+
+
+MALFORMED = Kind(status=400, code="malformed", title="The request could not be read")
+BROKEN = Kind(status=500, code="internal-error", title="Something broke on our side")
+UNAVAILABLE = Kind(status=503, code="unavailable", title="Out of reach for a moment", retryable=True)
+
+PROBLEMS: dict[type[Exception], Kind] = {
+    NotFound: Kind(status=404, code="not-found", title="Not found"),
+    KeyMissing: Kind(status=400, code="idempotency-key-missing", title="Idempotency-Key is missing"),
+    KeyReused: Kind(status=422, code="idempotency-key-reused", title="Idempotency-Key was used otherwise"),
+    KeyBusy: Kind(status=409, code="idempotency-key-busy", title="The same request is still running", retryable=True),
+    ContactUnreadableError: Kind(status=422, code="contact-unreadable", title="Not a phone number or email address"),
+    NotBookableOnline: Kind(status=422, code="not-bookable-online", title="Not bookable online"),
+    HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
+    CannotBeBooked: Kind(status=422, code="cannot-be-booked", title="Cannot be booked online"),
+    NewClientsNotWelcome: Kind(status=403, code="new-clients-not-welcome", title="For the practice's own clients"),
+}
+"""Every error of the domain that a request can end in. A subclass without a line of its own is answered as its base."""
+
+OF_FRAMEWORK = {
+    400: MALFORMED,
+    401: Kind(status=401, code="not-signed-in", title="Not signed in"),
+    403: Kind(status=403, code="forbidden", title="Not allowed"),
+    404: PROBLEMS[NotFound],
+    405: Kind(status=405, code="method-not-allowed", title="Method not allowed"),
+    413: Kind(status=413, code="too-large", title="More than we can take at once"),
+    415: Kind(status=415, code="unsupported-media-type", title="Not JSON"),
+    429: Kind(status=429, code="rate-limited", title="Too many requests", retryable=True),
+}
+EVERYWHERE = (MALFORMED, OF_FRAMEWORK[429], BROKEN, UNAVAILABLE)
+
+
+def declared(*errors: type[Exception]) -> dict[int, ResponseSpec]:
+    """Return the `responses` of a route that may end in these errors, for its OpenAPI entry."""
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for kind in (*EVERYWHERE, *(PROBLEMS[error] for error in errors)):
+        by_status[kind.status].append(kind.code)
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+            description="Problem: " + ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
+        )
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def kind_of(error: Exception) -> Kind | None:
+    """Return how an error is answered; None where it is none that a request may end in."""
+    return next((PROBLEMS[type_] for type_ in type(error).__mro__ if type_ in PROBLEMS), None)
+
+
+def answer(kind: Kind, detail: str, **members: object) -> Response[Problem]:
+    """Answer with a problem."""
+    problem = Problem(
+        type=f"urn:vetslot:problem:{kind.code}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=kind.code,
+        retryable=kind.retryable,
+    )
+    headers = {"retry-after": "5"} if kind is UNAVAILABLE else {}
+    return Response(
+        msgspec.structs.replace(problem, **members), status_code=kind.status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def on_refusal(_: HttpRequest, refusal: HTTPException) -> Response[Problem]:
+    """Answer what the framework refuses: a body that cannot be read, an unknown path, a wrong method."""
+    kind = OF_FRAMEWORK.get(refusal.status_code, BROKEN if refusal.status_code >= 500 else MALFORMED)  # noqa: PLR2004
+    answered = answer(kind, kind.title + ".", errors=_field_errors(refusal))
+    answered.headers.update({name.lower(): value for name, value in (refusal.headers or {}).items()})
+    return answered
+
+
+def _field_errors(refusal: HTTPException) -> list[FieldError]:
+    found = refusal.extra if isinstance(refusal.extra, list) else []
+    return [
+        FieldError(path=str(one.get("key", "")), message=str(one.get("message", ""))[:500])
+        for one in found[:50]
+        if isinstance(one, dict)
+    ]
+
+
+def on_error(request: HttpRequest, error: Exception) -> Response[Problem]:
+    """Answer an error: by the table, as out of reach, or as a fault of ours, which leaves a trace.
+
+    What an error carries in `members` (`alternatives`, `errors` …) goes into the problem, `headers` into the answer.
+    """
+    kind = kind_of(error)
+    if kind is not None:
+        answered = answer(kind, str(error), **getattr(error, "members", {}))
+        answered.headers.update(getattr(error, "headers", {}))
+        return answered
+    kind = UNAVAILABLE if isinstance(error, OUT_OF_REACH) else BROKEN
+    log.error("request.failed", route=request.scope.get("path_template", ""), status=kind.status, exc_info=error)
+    if kind is UNAVAILABLE:
+        return answer(kind, "We cannot reach our own records right now. Nothing is lost; please try again in a moment.")
+    return answer(kind, "It is not your fault, and nothing is booked twice. Please try again.")

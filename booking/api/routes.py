@@ -1,0 +1,34 @@
+"""All routes of the JSON API, and the OpenAPI document made from them (`/api/openapi.json`).
+
+A route decodes and checks, calls one use case, and encodes; `problems` has the answers to everything that cannot be
+done.
+"""
+
+from __future__ import annotations
+
+from litestar import Router
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from booking.api import practices, slots
+from booking.api.problems import on_error, on_refusal
+
+OPENAPI = OpenAPIConfig(
+    title="vetslot",
+    version="1",
+    description="Online booking for veterinary practices.",
+    path="/api",
+    render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    use_handler_docstrings=True,
+)
+
+router = Router(
+    "/api/v1",
+    route_handlers=[
+        practices.router,
+        slots.router,
+    ],
+    exception_handlers={HTTPException: on_refusal, Exception: on_error},
+    include_in_schema=True,
+)
