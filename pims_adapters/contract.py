@@ -8,7 +8,7 @@ exceptions stop at the folder's edge: whatever goes wrong arrives as one of the 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -246,3 +246,32 @@ class PimsAdapter(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+# What not every PIMS allows. An adapter says that its PIMS does by having the method: `isinstance` asks for it. Each
+# call says how the appointment is to stand, so that sending it twice does no more than sending it once; `key` is ours
+# for this one change, for a PIMS that keeps such keys. The caller reads back.
+
+
+@runtime_checkable
+class ChangesAppointments(Protocol):
+    """The PIMS lets an appointment be moved: to another time, other resources, or both."""
+
+    async def change_appointment(self, pims_id: str, draft: AppointmentDraft, key: str) -> None:
+        """Let the appointment stand as the draft says. `PimsRejected.taken` where that time is not free there."""
+
+
+@runtime_checkable
+class CancelsAppointments(Protocol):
+    """The PIMS lets an appointment be cancelled."""
+
+    async def cancel_appointment(self, pims_id: str, key: str) -> None:
+        """Cancel the appointment; one that is cancelled stays so."""
+
+
+@runtime_checkable
+class ConfirmsAppointments(Protocol):
+    """The PIMS can be told that the client will come."""
+
+    async def confirm_appointment(self, pims_id: str, key: str) -> None:
+        """Mark the appointment confirmed; one that is confirmed stays so."""

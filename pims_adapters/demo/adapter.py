@@ -32,6 +32,21 @@ class DemoAdapter:
     async def create_appointment(self, draft: contract.AppointmentDraft, key: str) -> str:
         return (await self._exchange.post("/v1/appointments", wire.new_appointment(draft, key), wire.Created)).id
 
+    async def change_appointment(self, pims_id: str, draft: contract.AppointmentDraft, key: str) -> None:  # noqa: ARG002
+        await self._change(pims_id, "change", wire.changed_appointment(draft))
+
+    async def cancel_appointment(self, pims_id: str, key: str) -> None:  # noqa: ARG002
+        await self._change(pims_id, "cancel", {})
+
+    async def confirm_appointment(self, pims_id: str, key: str) -> None:  # noqa: ARG002
+        await self._change(pims_id, "confirm", {})
+
+    async def _change(self, pims_id: str, what: str, body: object) -> None:
+        try:
+            await self._exchange.post(f"/v1/appointments/{quote(pims_id, safe='')}/{what}", body, wire.Created)
+        except NoSuchRecord:
+            raise contract.PimsRejected("The PIMS no longer has the appointment.") from None
+
     async def find(self, kind: contract.Kind, key: str) -> str | None:
         """Return the oldest record with our key: should there be two, the second is the mistake."""
         found = await self._exchange.get(f"/v1/{PATHS[kind]}", wire.Found, external_key=key)

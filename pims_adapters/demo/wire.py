@@ -249,6 +249,10 @@ def new_appointment(draft: contract.AppointmentDraft, key: str) -> dict[str, obj
     }
 
 
+def changed_appointment(draft: contract.AppointmentDraft) -> dict[str, object]:
+    return {"start": draft.start, "end": draft.end, "columns": draft.resources}
+
+
 SPECIES = {"Canine": "dog", "Feline": "cat", "Rabbit": "rabbit", "Avian": "bird", "Reptile": "reptile"}
 SEXES = {"M": "male", "MN": "male_neutered", "F": "female", "FS": "female_spayed"}
 STATUSES: dict[str, Literal["booked", "confirmed", "arrived", "fulfilled", "cancelled", "no_show"]] = {

@@ -10,6 +10,7 @@ Fault = Literal[
     "unavailable",  # 503, nothing done
     "rate_limited",  # 429 with Retry-After, nothing done
     "refuse",  # 409, nothing done
+    "pretend",  # 200, nothing done
     "answer_lost",  # done, then the connection drops
     "slow_answer",  # done, then `seconds` pass before the answer
     "broken_answer",  # done, then an answer nobody can read

@@ -1,6 +1,6 @@
-"""What the demo PIMS offers other systems: read the practice, follow its changes, create records.
+"""What the demo PIMS offers other systems: read the practice, follow its changes, create records, change appointments.
 
-It knows no idempotency: the same request sent twice makes two records. It refuses an appointment from outside where a
+It knows no idempotency: the same creation sent twice makes two records. It refuses an appointment from outside where a
 column is taken or blocked off; staff at their screens (`staff`) may do as they like.
 """
 
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from pims_adapters.demo.clinic.records import (
     FREE_STATES,
@@ -81,6 +82,18 @@ class NewAppointment(Struct, kw_only=True, forbid_unknown_fields=True):
     external_key: Word | None = None
 
 
+class Move(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Where an appointment goes; without `end` it keeps its length, without `columns` its columns."""
+
+    start: Instant
+    end: Instant | None = None
+    columns: Annotated[list[Word], Meta(min_length=1, max_length=10)] | None = None
+
+
+class Nothing(Struct, kw_only=True, forbid_unknown_fields=True):
+    """A body that says nothing more than its address."""
+
+
 class ChangePage(Struct):
     """A page of the change log."""
 
@@ -148,12 +161,60 @@ def create_appointment(store: Store, draft: NewAppointment) -> str:
     return record.id
 
 
+def change_appointment(store: Store, id_: str, move: Move) -> str:
+    """Move an appointment for somebody outside, to where staff would let it stand; one that is there already stays."""
+    with store.transaction():
+        record = _open_appointment(store, id_)
+        moved = moved_appointment(record, move)
+        if moved != record:
+            check_appointment(store, moved)
+            check_free(store, moved, but=id_)
+            store.put(moved)
+    return id_
+
+
+def cancel_appointment(store: Store, id_: str, _: Nothing) -> str:
+    with store.transaction():
+        record = appointment(store, id_)
+        if record.state != "cancelled":
+            store.put(replace(_open_appointment(store, id_), state="cancelled"))
+    return id_
+
+
+def confirm_appointment(store: Store, id_: str, _: Nothing) -> str:
+    with store.transaction():
+        record = _open_appointment(store, id_)
+        if record.state != "confirmed":
+            store.put(replace(record, state="confirmed"))
+    return id_
+
+
+def moved_appointment(record: Appointment, move: Move) -> Appointment:
+    start = move.start.astimezone(UTC)
+    end = (move.end or start + (record.end - record.start)).astimezone(UTC)
+    return replace(record, start=start, end=end, columns=move.columns or record.columns)
+
+
+def appointment(store: Store, id_: str) -> Appointment:
+    record = store.get(Appointment, id_)
+    if record is None:
+        raise Refused(404, "no_such_record", f"There is no appointment {id_!r}.")
+    return record
+
+
+def _open_appointment(store: Store, id_: str) -> Appointment:
+    record = appointment(store, id_)
+    if record.state not in ("scheduled", "confirmed"):
+        raise Refused(409, "not_open", f"The appointment is {record.state}.")
+    return record
+
+
 def new_appointment(store: Store, draft: NewAppointment, *, from_outside: bool) -> Appointment:
     fields = msgspec.structs.asdict(draft) | {"start": draft.start.astimezone(UTC), "end": draft.end.astimezone(UTC)}
     return Appointment(id=store.new_id("appointments"), from_outside=from_outside, **fields)
 
 
-def check_appointment(store: Store, draft: NewAppointment) -> None:
+def check_appointment(store: Store, draft: NewAppointment | Appointment) -> None:
     """Refuse what does not fit together: times, columns, type, client and patient."""
     if not timedelta(0) < draft.end - draft.start < timedelta(days=1):
         raise Refused(422, "bad_time", "An appointment ends after it starts, within a day.")
@@ -172,10 +233,12 @@ def check_appointment(store: Store, draft: NewAppointment) -> None:
             raise Refused(422, "deceased", f"{patient.name} is marked deceased.")
 
 
-def check_free(store: Store, draft: NewAppointment) -> None:
-    """Refuse a time that another appointment has taken, or that staff keep free."""
+def check_free(store: Store, draft: NewAppointment | Appointment, *, but: str | None = None) -> None:
+    """Refuse a time that another appointment than `but` has taken, or that staff keep free."""
     zone = ZoneInfo(practice(store).timezone)
     for other in store.appointments(draft.start, draft.end):
+        if other.id == but:
+            continue
         shared = [column for column in other.columns if column in draft.columns]
         if shared and other.state not in FREE_STATES:
             begin, end = to_local(other.start, zone), to_local(other.end, zone)

@@ -151,6 +151,21 @@ ROUTES = (
     _route(
         "POST", "/v1/appointments", "create_appointment", _body(interface.NewAppointment, interface.create_appointment)
     ),
+    _route(
+        "POST", "/v1/appointments/{id}/change", "change_appointment", _on(interface.Move, interface.change_appointment)
+    ),
+    _route(
+        "POST",
+        "/v1/appointments/{id}/cancel",
+        "cancel_appointment",
+        _on(interface.Nothing, interface.cancel_appointment),
+    ),
+    _route(
+        "POST",
+        "/v1/appointments/{id}/confirm",
+        "confirm_appointment",
+        _on(interface.Nothing, interface.confirm_appointment),
+    ),
     _route("GET", "/v1/(?P<kind>clients|patients|appointments)", "find", _find_or_list),
     _route(
         "GET",
@@ -159,7 +174,7 @@ ROUTES = (
         lambda request: _json(interface.read(request.clinic.store, request.path["kind"], request.path["id"])),
     ),
     _route("POST", "/staff/appointments", "", _body(interface.NewAppointment, staff.create_appointment)),
-    _route("POST", "/staff/appointments/{id}/move", "", _on(staff.Move, staff.move_appointment)),
+    _route("POST", "/staff/appointments/{id}/move", "", _on(interface.Move, staff.move_appointment)),
     _route("POST", "/staff/appointments/{id}/state", "", _on(staff.NewState, staff.set_appointment_state)),
     _route("POST", "/staff/patients/{id}/state", "", _on(staff.NewPatientState, staff.set_patient_state)),
     _route("POST", "/staff/blocks", "", _body(staff.NewBlock, staff.create_block)),
@@ -199,13 +214,14 @@ def _check_key(authorization: str, key: str) -> None:
 
 def _act(route: Route, request: Request) -> Answer:
     done = route.act(request)
-    if route.call.startswith("create_"):
+    if route.call.startswith(("create_", "change_", "cancel_", "confirm_")):
         sleep(request.clinic.write_seconds)
     return done
 
 
 def _misbehave(fault: Order, act: Callable[[], Answer]) -> Answer | None:
     instead = {
+        "pretend": _json({"id": "pretended"}),
         "reset_before": None,
         "unavailable": _refused(503, "unavailable", "Down for maintenance."),
         "rate_limited": _refused(429, "rate_limited", "Too many requests.", {"Retry-After": f"{fault.seconds:.0f}"}),

@@ -1,28 +1,20 @@
 """What the practice's own people do at their screens: anything, double-booking included."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from pims_adapters.demo.clinic import interface
-from pims_adapters.demo.clinic.interface import Instant, NewAppointment, Refused, Word, Words
-from pims_adapters.demo.clinic.records import KINDS, Appointment, Block, Column, Patient, State, Weekly
+from pims_adapters.demo.clinic.interface import Move, NewAppointment, Refused, Word, Words
+from pims_adapters.demo.clinic.records import KINDS, Block, Column, Patient, State, Weekly
 from pims_adapters.demo.clinic.store import PREFIXES, Store
 
 Rule = Annotated[
     str, Meta(pattern="^FREQ=WEEKLY(;INTERVAL=[1-9][0-9]?)?;BYDAY=(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU))*$")
 ]
 """The only recurrences this system knows."""
-
-
-class Move(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Where an appointment goes; without `end` it keeps its length, without `columns` its columns."""
-
-    start: Instant
-    end: Instant | None = None
-    columns: Annotated[list[Word], Meta(min_length=1, max_length=10)] | None = None
 
 
 class NewState(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,16 +49,13 @@ def create_appointment(store: Store, draft: NewAppointment) -> str:
 
 def move_appointment(store: Store, id_: str, move: Move) -> str:
     with store.transaction():
-        record = _appointment(store, id_)
-        start = move.start.astimezone(UTC)
-        end = (move.end or start + (record.end - record.start)).astimezone(UTC)
-        store.put(replace(record, start=start, end=end, columns=move.columns or record.columns))
+        store.put(interface.moved_appointment(interface.appointment(store, id_), move))
     return id_
 
 
 def set_appointment_state(store: Store, id_: str, new: NewState) -> str:
     with store.transaction():
-        store.put(replace(_appointment(store, id_), state=new.state))
+        store.put(replace(interface.appointment(store, id_), state=new.state))
     return id_
 
 
@@ -96,10 +85,3 @@ def delete(store: Store, kind: str, id_: str) -> str:
             raise Refused(404, "no_such_record", f"There is no {id_!r} that could be deleted among the {kind}.")
         store.delete(kind, id_)
     return id_
-
-
-def _appointment(store: Store, id_: str) -> Appointment:
-    record = store.get(Appointment, id_)
-    if record is None:
-        raise Refused(404, "no_such_record", f"There is no appointment {id_!r}.")
-    return record
