@@ -117,6 +117,22 @@ def runs(free: Minutes, length: int) -> Minutes:
     return free
 
 
+class Runs:
+    """The runs of one set of free minutes, length by length; those of 1, 2, 4, 8, … minutes are kept."""
+
+    def __init__(self, free: Minutes) -> None:
+        self._doubled = [free]
+
+    def of(self, length: int) -> Minutes:
+        """As `runs`."""
+        power = length.bit_length() - 1
+        for known in range(len(self._doubled) - 1, power):
+            free = self._doubled[known]
+            self._doubled.append(free & free >> (1 << known))
+        free, rest = self._doubled[power], length - (1 << power)
+        return free & free >> rest if rest else free
+
+
 def members(minutes: Minutes) -> list[int]:
     """The minutes in the set, ascending."""
     words = -(-minutes.bit_length() // 64)

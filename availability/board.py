@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from availability.bits import Minutes, Stretch, runs, shifted, span, stacked
 from availability.local_time import minute_from
 from availability.masks import Masks
-from availability.plan import Seat, most_at_once
+from availability.plan import Seat, Work, most_at_once
 
 Taking = tuple[str, Stretch]
 """A resource and the minutes of the board that something takes of it."""
@@ -27,6 +27,8 @@ class Board:
         self.size = end - begin
         self.all: Minutes = span(0, self.size)
         self._whole = begin == 0 and end == masks.calendar.size
+        self._as_kept = self._whole
+        """Whether it is what the masks say, with nothing more taken."""
         self._taken: dict[str, tuple[Minutes, ...]] = {}
         self._free: dict[tuple[str, int], Minutes] = {}
         self._workable: dict[tuple[str, str | None], Minutes] = {}
@@ -35,6 +37,7 @@ class Board:
         """The same board with more of some resources taken."""
         board = Board(self.masks, self.now, self.begin, self.begin + self.size)
         board._taken = self._taken.copy()  # another of our own kind
+        board._as_kept = False
         groups = set()
         for resource, stretch in taken:
             group = self.masks.group_of[resource]
@@ -72,18 +75,22 @@ class Board:
     def fits(self, seat: Seat, resource: str) -> Minutes:
         """Starts at which the resource alone can serve the seat."""
         starts = self.all
-        free = self.free(resource, 1)
         for work in seat.works:
-            open_and_free = free & self.workable(resource, work.appointment_type)
-            starts &= shifted(runs(open_and_free, work.length), -work.begin)
+            starts &= shifted(self._runs(resource, work), -work.begin)
             if not starts:
                 return 0
             for release, denied in self.masks.denied(resource, work.appointment_type)[1]:
                 touched = self.all & ~shifted(runs(self.all & ~self.cut(denied), work.length), -work.begin)
                 starts &= ~(touched & self.from_now(release, -work.visit_begin))
         for begin, end in seat.buffers:
-            starts &= shifted(runs(free, end - begin), -begin)
+            starts &= shifted(runs(self.free(resource, 1), end - begin), -begin)
         return starts
+
+    def _runs(self, resource: str, work: Work) -> Minutes:
+        """Minutes from which on the resource is open, free and allowed for as long as the work takes."""
+        if self._as_kept:
+            return self.masks.workable(resource, work.appointment_type).of(work.length)
+        return runs(self.free(resource, 1) & self.workable(resource, work.appointment_type), work.length)
 
     def fits_together(self, served: list[tuple[Seat, str]]) -> Minutes:
         """Starts at which resources that share their busy time can serve several seats, each of which fits alone."""

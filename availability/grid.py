@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from itertools import groupby
 
-from availability.bits import Minutes, span, stretches_of
+from availability.bits import Minutes, shifted, span, stretches_of
 from availability.local_time import DAY_MINUTES, Calendar
 from availability.masks import Masks, since_midnight
 from availability.plan import minutes
@@ -36,17 +36,21 @@ def grid_from(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
 
 def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
     """The same wall-clock times on every date."""
-    pattern = _bits(times).to_bytes(DAY_MINUTES // 8, "little")
+    pattern = _bits(times)
+    written = pattern.to_bytes(DAY_MINUTES // 8, "little")
     found = 0
     for plain, group in groupby(calendar.dates, calendar.plain):
         days = list(group)
         if plain:
             # Day after day the same bits: written one behind the other.
-            found |= int.from_bytes(pattern * len(days), "little") << calendar.day(days[0])[0]
+            found |= int.from_bytes(written * len(days), "little") << calendar.day(days[0])[0]
             continue
         for day in days:
-            midnight, start = calendar.day(day)[0], datetime.combine(day, time.min)
-            found |= _bits(calendar.minute(start + MINUTE * each) - midnight for each in times) << midnight
+            midnight = calendar.day(day)[0]
+            change, later = calendar.change(day)
+            earlier = pattern & span(0, change)
+            found |= earlier << midnight
+            found |= shifted(pattern ^ earlier, midnight + later)
     return found
 
 

@@ -6,14 +6,18 @@ occurrence. Both are what `fold=0` says (PEP 495), read with the offset from bef
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from datetime import UTC, date, datetime, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import accumulate, count, repeat
+from operator import add, sub
 from zoneinfo import ZoneInfo
 
 from availability.problem import Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 DAY_SECONDS = 24 * 60 * 60
 EPOCH_DAY = EPOCH.toordinal()
 DAY_MINUTES = 24 * 60
@@ -31,6 +35,13 @@ def minute_from(instant: datetime) -> int:
     return passed.days * DAY_MINUTES - (-passed.seconds // 60) + (passed.seconds % 60 == 0 and passed.microseconds > 0)
 
 
+def _minutes_behind(offset: timedelta | None) -> int:
+    """How many whole minutes later than in UTC it is midnight under an offset, rounded down."""
+    if offset is None:
+        raise ValueError("a zone without offsets")
+    return -offset // MINUTE
+
+
 def instant_of(minute: int) -> datetime:
     """The instant (UTC) that lies so many minutes after 1970."""
     return EPOCH + timedelta(minutes=minute)
@@ -43,14 +54,19 @@ class Calendar:
         self.zone = zone
         self.first = first
         self.last = last
-        self.dates = [first + DAY * day for day in range((last - first).days + 1)]
-        dates = [*self.dates, last + DAY]
-        midnights = [self._seconds(datetime(on.year, on.month, on.day)) // 60 for on in dates]  # noqa: DTZ001
+        self._first_day = first.toordinal()
+        days = (last - first).days + 1
+        self.dates = list(accumulate(repeat(DAY, days - 1), initial=first))
+        # Every date is asked for: some zones change their clock for a month only.
+        local_midnights = accumulate(repeat(DAY, days), initial=datetime.combine(first, time.min))
+        offsets = list(map(zone.utcoffset, local_midnights))
+        behind = {offset: _minutes_behind(offset) for offset in set(offsets)}
+        in_utc = count((self._first_day - EPOCH_DAY) * DAY_MINUTES, DAY_MINUTES)
+        midnights = [midnight + behind[offset] for midnight, offset in zip(in_utc, offsets, strict=False)]
         self.origin = midnights[0]
         self.midnights = [minute - self.origin for minute in midnights]
         """Where each date begins, and where the last one ends."""
         self.size = self.midnights[-1]
-        self._instants: dict[int, datetime] = {}
 
     @property
     def span(self) -> Span:
@@ -67,13 +83,24 @@ class Calendar:
         begin, end = self.day(on)
         return end - begin == DAY_MINUTES
 
+    def change(self, on: date) -> tuple[int, int]:
+        """When the clock changes on a date: from which of its wall-clock minutes, and by how many minutes later."""
+        midnight = datetime.combine(on, time.min)
+        before = self.zone.utcoffset(midnight)
+        after = self.zone.utcoffset(midnight + MINUTE * (DAY_MINUTES - 1))
+
+        def changed(minute: int) -> bool:
+            return self.zone.utcoffset(midnight + MINUTE * minute) != before
+
+        return bisect_left(range(DAY_MINUTES), True, key=changed), _minutes_behind(after) - _minutes_behind(before)
+
     def date_at(self, minute: int) -> date:
         """The local date that a minute belongs to."""
         return self.dates[bisect_right(self.midnights, minute) - 1]
 
     def minute(self, local: datetime, *, up: bool = False) -> int:
         """Where a wall-clock time lies, seconds rounded down or up."""
-        index = (local.date() - self.first).days
+        index = local.toordinal() - self._first_day
         if 0 <= index < len(self.dates) and self.midnights[index + 1] - self.midnights[index] == DAY_MINUTES:
             within = local.hour * 60 + local.minute + (up and (local.second > 0 or local.microsecond > 0))
             return self.midnights[index] + within
@@ -85,11 +112,16 @@ class Calendar:
         return minute_of(instant) - self.origin
 
     def instant(self, minute: int) -> datetime:
-        """The instant (UTC) of a minute; kept, since the same starts come up in question after question."""
-        instant = self._instants.get(minute)
-        if instant is None:
-            instant = self._instants[minute] = instant_of(self.origin + minute)
-        return instant
+        """The instant (UTC) of a minute."""
+        return instant_of(self.origin + minute)
+
+    def instants(self, minutes: Sequence[int]) -> list[datetime]:
+        """The instants (UTC) of ascending minutes, each a gap after the one before: gaps are few and made once."""
+        if not minutes:
+            return []
+        gaps = list(map(sub, minutes[1:], minutes))
+        gap_of = {gap: timedelta(minutes=gap) for gap in set(gaps)}
+        return list(accumulate(map(gap_of.__getitem__, gaps), add, initial=self.instant(minutes[0])))
 
     def local(self, minute: int) -> datetime:
         """What the wall clock shows."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from availability.bits import Minutes, Stretch, depth, levels, span, union
+from availability.bits import Minutes, Runs, Stretch, depth, levels, span, union
+from availability.busy import Busy
 from availability.busy import stretches as busy_stretches
-from availability.busy import taken_by
 from availability.errors import ProblemError
 from availability.local_time import DAY, Calendar
 from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem
@@ -60,6 +60,7 @@ class Masks:
         self.members: dict[str, list[Resource]] = {}
         for resource in problem.resources:
             self.members.setdefault(self.group_of[resource.id], []).append(resource)
+        self._busy = Busy(self.calendar.origin, self.calendar.size)
         self.taken = {group: self._taken(members) for group, members in self.members.items()}
         """Minutes in which at least one, at least two, … units of a group are taken."""
         self.rule_minutes = [
@@ -69,6 +70,7 @@ class Masks:
         self.grids: dict[tuple[Grid, str | None], Minutes] = {}
         """Kept by `grid.grid_minutes`: a grid and what it counts from."""
         self._denied: dict[tuple[str, str | None], tuple[Minutes, list[tuple[timedelta, Minutes]]]] = {}
+        self._workable: dict[tuple[str, Minutes], Runs] = {}
 
     def cover(self, first: date, last: date) -> bool:
         """Whether these dates are laid out."""
@@ -98,6 +100,16 @@ class Masks:
                         released.append((rule.release, minutes))
             self._denied[key] = standing, released
         return self._denied[key]
+
+    def workable(self, resource: str, appointment_type: str | None) -> Runs:
+        """When the resource can work for the type, standing rules included; kept for the next question."""
+        standing, _ = self.denied(resource, appointment_type)
+        key = resource, standing
+        if key not in self._workable:
+            levels, capacity = self.taken[self.group_of[resource]], self.resources[resource].capacity
+            full = levels[capacity - 1] if capacity <= len(levels) else 0
+            self._workable[key] = Runs(self.open[resource] & self.clear[resource] & ~(full | standing))
+        return self._workable[key]
 
     def _closures(self) -> Minutes:
         closed = 0
@@ -162,7 +174,7 @@ class Masks:
         if capacity == 1:
             once = 0
             for member, path in zip(members, paths, strict=True):
-                once |= taken_by(member.busy, calendar.origin, calendar.size, path)
+                once |= self._busy.taken_by(member.busy, path)
             return (once,) if once else ()
         spans = [
             stretch

@@ -87,16 +87,22 @@ def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[st
 
 def _slots(question: Question) -> list[Slot]:
     """The offered starts as they are told; those with the same witness share it."""
-    instant, length = question.masks.calendar.instant, question.plan.length
-    visits = len(question.problem.visits)
-    witnesses: dict[Choice, Assignment | list[Assignment]] = {}
-    slots = []
-    for start, choice, score in offered(question):
-        resources = witnesses.get(choice)
-        if resources is None:
-            resources = witnesses[choice] = _resources(question.plan, choice, visits)
-        slots.append(Slot(start=instant(start), end=instant(start + length), resources=resources, score=score))
-    return slots
+    problem = question.problem
+    if problem.protect or problem.offer.policy != "all":
+        offers = offered(question)
+        choices = {offer.start: offer.choice for offer in offers}
+        scores = [offer.score for offer in offers]
+    else:
+        choices = question.choices()
+        scores = [0] * len(choices)
+    visits = len(problem.visits)
+    witness_of = {choice: _resources(question.plan, choice, visits) for choice in set(choices.values())}
+    starts = question.masks.calendar.instants(list(choices))
+    length = timedelta(minutes=question.plan.length)
+    return [
+        Slot(start=start, end=start + length, resources=witness_of[choice], score=score)
+        for start, choice, score in zip(starts, choices.values(), scores, strict=True)
+    ]
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:

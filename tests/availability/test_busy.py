@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from availability import ProblemError, Span
 from availability.bits import union
-from availability.busy import stretches, taken_by
+from availability.busy import Busy, stretches
 from availability.local_time import minute_of
 from tests.availability.monday import wall
 from tests.availability.strategies import examples
@@ -37,26 +37,26 @@ def busy_spans(draw: st.DrawFn) -> Span:
 @given(st.lists(busy_spans(), max_size=20), st.booleans())
 def test_reading_in_one_go_is_reading_span_by_span(found: list[Span], in_order: bool) -> None:  # noqa: FBT001
     busy = tuple(sorted(found, key=lambda each: each.start) if in_order else found)
-    assert taken_by(busy, ORIGIN, SIZE, "busy") == union(stretches(busy, ORIGIN, "busy"), SIZE)
+    assert Busy(ORIGIN, SIZE).taken_by(busy, "busy") == union(stretches(busy, ORIGIN, "busy"), SIZE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 700])
 def test_any_number_of_appointments_back_to_back_is_one_stretch(count: int) -> None:
     step = timedelta(minutes=3)
     busy = tuple(Span(start=BEGIN + step * n, end=BEGIN + step * (n + 1)) for n in range(count))
-    assert taken_by(busy, ORIGIN, SIZE, "busy") == (1 << 3 * count) - 1
+    assert Busy(ORIGIN, SIZE).taken_by(busy, "busy") == (1 << 3 * count) - 1
 
 
 def test_a_fault_in_the_middle_is_named() -> None:
     good = Span(start=BEGIN, end=BEGIN + timedelta(hours=1))
     bad = Span(start=BEGIN + timedelta(hours=3), end=BEGIN + timedelta(hours=2))
     with pytest.raises(ProblemError) as caught:
-        taken_by((good, bad), ORIGIN, SIZE, "resources[0].busy")
+        Busy(ORIGIN, SIZE).taken_by((good, bad), "resources[0].busy")
     assert caught.value.path == "resources[0].busy[1].end"
 
 
 def test_a_naive_instant_is_named() -> None:
     naive = Span(start=BEGIN, end=wall("2026-03-02T00:00"))
     with pytest.raises(ProblemError) as caught:
-        taken_by((naive,), ORIGIN, SIZE, "resources[0].busy")
+        Busy(ORIGIN, SIZE).taken_by((naive,), "resources[0].busy")
     assert caught.value.path == "resources[0].busy[0].end"
