@@ -19,6 +19,7 @@ WITHOUT_PRACTICE = {
     "holds.FORGET_OLD_HOLDS": "the worker cleans up for every practice alike, by age alone, and reads nothing",
     "idempotency.FORGET_OLD_KEYS": "housekeeping, as above",
     "messages.FORGET_OLD_MESSAGES": "housekeeping, as above",
+    "webhooks.FORGET_OLD_EVENTS": "housekeeping, as above",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAY": "the practice is part of the lock's key",
     "idempotency.TRY_KEY": "the practice is part of the lock's key",
