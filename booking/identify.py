@@ -1,7 +1,9 @@
 """Identify: prove that a phone or email is the client's, and only then say whom it belongs to.
 
 Sending a code looks no client up, so a known contact and an unknown one cannot be told apart by words, work or time.
-Codes live in Redis: six digits, ten minutes, five tries, once.
+Codes live in Redis: six digits, ten minutes, five tries, once. A second code for a contact does not end the first:
+a stranger who asks for a code to your number could otherwise keep you from ever using yours. Each is bound to the
+request that it was made for.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Struct
@@ -22,21 +24,31 @@ from booking.db.messages import queue_message
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import wake_workers
-from booking.limits import Limit, exceeded
+from booking.limits import EVERYWHERE, Counted, Limit, Tally, tally, wider_block
 from booking.messages import code_message
-from booking.tokens import code_digest, new_secret
+from booking.proof_of_work import Challenge, new_challenge, solved
+from booking.site import Site
+from booking.spending import may_be_texted, number_range, spend_text
+from booking.tokens import code_digest, digest, new_secret, sealed, unsealed
 
 CODE_LIVES = timedelta(minutes=10)
 TRIES = 5
 PER_CONTACT = Limit(name="code-contact", times=3, per=timedelta(minutes=10))
 PER_CONTACT_DAY = Limit(name="code-contact-day", times=10, per=timedelta(days=1))
-PER_ADDRESS = Limit(name="code-address", times=30, per=timedelta(minutes=10))
+PER_PRACTICE = Limit(name="code-practice", times=600, per=timedelta(hours=1), free=90)
+# Over all practices, so that nobody gets around them by asking one after the other.
+PER_ADDRESS = Limit(name="code-address", times=30, per=timedelta(minutes=10), free=10)
+PER_BLOCK = Limit(name="code-block", times=120, per=timedelta(minutes=10), free=40)
+# Codes that were entered are given back: what remains went to numbers that nobody reads.
+PER_RANGE = Limit(name="code-range", times=60, per=timedelta(hours=1), free=15)
+WRONG = Limit(name="code-wrong", times=60, per=timedelta(hours=1), free=10)
 
 
 class CodeSent(Struct, frozen=True, kw_only=True, tag="code_sent"):
     """A code is on its way; it is checked under this id."""
 
     verification_id: str
+    expires_at: datetime
 
 
 class TooManyCodes(Struct, frozen=True, kw_only=True, tag="too_many_codes"):
@@ -45,9 +57,16 @@ class TooManyCodes(Struct, frozen=True, kw_only=True, tag="too_many_codes"):
     wait: timedelta
 
 
+class WorkNeeded(Struct, frozen=True, kw_only=True, tag="work_needed"):
+    """So much is asked for from there, or at this practice, that the next code costs a proof of work."""
+
+    challenge: Challenge
+
+
 class Proven(Struct, frozen=True, kw_only=True, tag="proven"):
     """The contact belongs to whoever entered the code."""
 
+    practice_id: UUID
     contact: Contact
 
 
@@ -58,7 +77,7 @@ class WrongCode(Struct, frozen=True, kw_only=True, tag="wrong_code"):
 
 
 class CodeExpired(Struct, frozen=True, kw_only=True, tag="code_expired"):
-    """The code was used, tried too often, or is older than ten minutes: ask for another one."""
+    """The code was used, tried too often, is older than ten minutes, or never was: ask for another one."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -68,29 +87,47 @@ class Account(Struct, frozen=True, kw_only=True):
     patients: list[Patient]
 
 
+class CannotBeTexted(Exception):
+    """We cannot send a text to this number. Please give an email address instead, or call the practice."""
+
+
+class CannotBeEmailed(Exception):
+    """We cannot send emails at the moment. Please call the practice."""
+
+
 async def send_code(
     pool: Pool,
     redis: Redis,
+    site: Site,
     practice: Practice,
     contact: Contact,
     *,
     address: str,
-    secret_key: bytes,
     now: datetime,
-) -> CodeSent | TooManyCodes:
-    """Send a code to a contact, whoever's it may be. `address`: the block the request came from."""
-    limits = [(PER_CONTACT, contact.value), (PER_CONTACT_DAY, contact.value), (PER_ADDRESS, address)]
-    wait = await exceeded(redis, practice.practice_id, limits)
-    if wait is not None:
-        return TooManyCodes(wait=wait)
-    verification_id, code = new_secret(), f"{secrets.randbelow(10**6):06}"
-    key = _key(practice, verification_id)
+    proof_of_work: str = "",
+) -> CodeSent | TooManyCodes | WorkNeeded:
+    """Send a code to a contact, whoever's it may be. `address`: the block the request came from.
+
+    Raises `CannotBeTexted`, `CannotBeEmailed`, `TextsUsedUp`.
+    """
+    if contact.kind == "email" and not site.emails:
+        raise CannotBeEmailed(CannotBeEmailed.__doc__)
+    if contact.kind == "phone" and not (site.texts and may_be_texted(practice, contact)):
+        raise CannotBeTexted(CannotBeTexted.__doc__)
+    work_shown = bool(proof_of_work) and await solved(redis, site.secret_key, practice.practice_id, proof_of_work, now)
+    counted = await _count(redis, practice, contact, address, work_shown=work_shown)
+    if counted.verdict == "exceeded":
+        return TooManyCodes(wait=counted.wait)
+    if counted.verdict == "work_needed":
+        return WorkNeeded(challenge=new_challenge(site.secret_key, practice.practice_id, now))
+    secret, code = new_secret(), f"{secrets.randbelow(10**6):06}"
+    key = _key(practice.practice_id, secret)
     pipeline = redis.pipeline(transaction=True)
     pipeline.hset(
         key,
         mapping={
             "contact": msgspec.json.encode(contact),
-            "digest": code_digest(secret_key, verification_id, code),
+            "digest": code_digest(site.secret_key, secret, code),
             "tries": 0,
         },
     )
@@ -99,27 +136,66 @@ async def send_code(
     async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
         await queue_message(conn, code_message(practice, contact, code, message_id=uuid4()), now)
         await wake_workers(conn, "message")
-    return CodeSent(verification_id=verification_id)
+        if contact.kind == "phone":
+            await spend_text(conn, practice, site, now)
+    return CodeSent(verification_id=sealed("vf", practice.practice_id, secret), expires_at=now + CODE_LIVES)
+
+
+async def _count(redis: Redis, practice: Practice, contact: Contact, address: str, *, work_shown: bool) -> Tally:
+    """Count a code against every limit; without Redis it fails: codes that nobody counts are not sent."""
+    everywhere = [
+        Counted(limit=PER_ADDRESS, by=address),
+        Counted(limit=PER_BLOCK, by=wider_block(address)),
+        Counted(limit=WRONG, by=address, step=0),
+    ]
+    if contact.kind == "phone":
+        everywhere.append(Counted(limit=PER_RANGE, by=number_range(contact)))
+    found = await tally(redis, EVERYWHERE, everywhere, work_shown=work_shown)
+    if found.verdict != "within":
+        return found
+    here = [
+        Counted(limit=PER_CONTACT, by=contact.value),
+        Counted(limit=PER_CONTACT_DAY, by=contact.value),
+        Counted(limit=PER_PRACTICE, by=""),
+    ]
+    return await tally(redis, str(practice.practice_id), here, work_shown=work_shown)
+
+
+# One step, so that tries at the same time are counted as if they came one after the other.
+TRY = """
+local kept = redis.call('HMGET', KEYS[1], 'contact', 'digest')
+if not kept[1] then return nil end
+local tries = redis.call('HINCRBY', KEYS[1], 'tries', 1)
+if tries > tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[1])
+  return nil
+end
+return {kept[1], kept[2], tries}
+"""
 
 
 async def check_code(
-    redis: Redis, practice: Practice, verification_id: str, code: str, *, secret_key: bytes
+    redis: Redis, site: Site, verification_id: str, code: str, *, address: str
 ) -> Proven | WrongCode | CodeExpired:
     """Check a code. A right one is used up; the sixth try finds nothing."""
-    key = _key(practice, verification_id)
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.hmget(key, "contact", "digest")
-    pipeline.hincrby(key, "tries", 1)
-    pipeline.ttl(key)
-    (contact, expected), tries, lives = await pipeline.execute()
-    if contact is None or lives < 0 or tries > TRIES:
-        await redis.delete(key)
+    read = unsealed("vf", verification_id)
+    if read is None:
         return CodeExpired()
-    if not hmac.compare_digest(expected, code_digest(secret_key, verification_id, code).encode()):
+    practice_id, secret = read
+    key = _key(practice_id, secret)
+    found = await redis.eval(TRY, 1, key, str(TRIES))
+    if found is None:
+        return CodeExpired()
+    encoded, expected, tries = found
+    if not hmac.compare_digest(expected, code_digest(site.secret_key, secret, code).encode()):
+        await tally(redis, EVERYWHERE, [Counted(limit=WRONG, by=address)], work_shown=True)
         return WrongCode(tries_left=TRIES - tries)
     if await redis.delete(key) != 1:
         return CodeExpired()  # a second tab was faster
-    return Proven(contact=msgspec.json.decode(contact, type=Contact))
+    contact = msgspec.json.decode(encoded, type=Contact)
+    if contact.kind == "phone":
+        await tally(redis, EVERYWHERE, [Counted(limit=PER_RANGE, by=number_range(contact), step=-1)])
+    return Proven(practice_id=practice_id, contact=contact)
 
 
 async def accounts_of(pool: Pool, practice: Practice, contact: Contact) -> list[Account]:
@@ -138,5 +214,5 @@ async def accounts_of(pool: Pool, practice: Practice, contact: Contact) -> list[
     ]
 
 
-def _key(practice: Practice, verification_id: str) -> str:
-    return f"{{{practice.practice_id}}}:verification:{verification_id}"
+def _key(practice_id: UUID, secret: str) -> str:
+    return f"{{{practice_id}}}:verification:{digest(secret).hex()}"

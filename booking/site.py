@@ -9,13 +9,15 @@ class Site(Struct, frozen=True, kw_only=True):
     """The settings of an administrator that reach further than starting a server.
 
     `public_url` is the address clients see, without a slash at the end. `texts`, `emails`: whether a message of that
-    kind can leave at all. `private_webhooks` lets webhooks go to private addresses: for demos and tests only.
+    kind can leave at all. `texts_per_day`: so many codes may be sent as texts, over all practices. `private_webhooks`
+    lets webhooks go to private addresses: for demos and tests only.
     """
 
     public_url: str
     secret_key: bytes
     texts: bool = True
     emails: bool = True
+    texts_per_day: int = 5_000
     private_webhooks: bool = False
 
     def __repr__(self) -> str:

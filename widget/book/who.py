@@ -8,22 +8,35 @@ from __future__ import annotations
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath
+from msgspec import Struct
 from redis.asyncio import Redis
 
 from booking.contacts import Contact
 from booking.db.pool import Pool
 from booking.db.practices import Practice
-from booking.identify import CodeExpired, CodeSent, TooManyCodes, WrongCode, check_code, send_code
+from booking.identify import (
+    CannotBeEmailed,
+    CannotBeTexted,
+    CodeExpired,
+    CodeSent,
+    TooManyCodes,
+    WorkNeeded,
+    WrongCode,
+    check_code,
+    send_code,
+)
+from booking.site import Site
+from booking.spending import TextsUsedUp
 from widget import flow as flows
 from widget.book.shell import Kept, TheFlow, TheKept, ThePractice, booking_page, caller, flow_path
 from widget.clock import now
 from widget.flow import Flow, next_step
 from widget.forms import Form, read_form
 from widget.pages import see_other
-from widget.settings import Settings
-from widget.state import HttpRequest, ThePool, TheRedis, TheSettings
+from widget.state import HttpRequest, ThePool, TheRedis, TheSite
 
 CODE_LENGTH = 6
+BUSY = "Very many codes are being asked for right now. Please try again in a few minutes, or call the practice."
 
 
 @get("/book/{slug:str}/f/{token:str}/who")
@@ -44,17 +57,17 @@ async def ask_for_code(
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
-    settings: TheSettings,
+    site: TheSite,
 ) -> Response[str]:
     """Send a code to whatever contact it is."""
     form = await read_form(request)
     contact = form.contact("contact", practice.region, missing="Please enter your phone number or email address.")
     if contact is None:
         return _who_page(request, practice, token, flow, kept, form, status=422)
-    sent = await _send(request, practice, pool, redis, settings, contact)
-    if isinstance(sent, TooManyCodes):
-        form.errors["contact"] = _wait_words(sent)
-        return _who_page(request, practice, token, flow, kept, form, status=429)
+    sent = await _send(request, practice, pool, redis, site, contact)
+    if not isinstance(sent, CodeSent):
+        form.errors["contact"] = sent.words
+        return _who_page(request, practice, token, flow, kept, form, status=sent.status)
     flow = msgspec.structs.replace(flow, asked_contact=contact, verification_id=sent.verification_id)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/code")
@@ -78,7 +91,7 @@ async def enter_code(
     kept: TheKept,
     request: HttpRequest,
     redis: TheRedis,
-    settings: TheSettings,
+    site: TheSite,
 ) -> Response[str]:
     """Check the code; a right one proves the contact and gives the flow a new address."""
     form = await read_form(request)
@@ -88,7 +101,7 @@ async def enter_code(
         form.errors["code"] = f"The code has {CODE_LENGTH} digits. Please enter all of them."
     if form.errors or not flow.verification_id:
         return _code_page(request, practice, token, flow, kept, form, status=422)
-    checked = await check_code(redis, practice, flow.verification_id, entered, secret_key=settings.secret_key)
+    checked = await check_code(redis, site, flow.verification_id, entered, address=caller(request))
     if isinstance(checked, WrongCode):
         form.values["code"] = ""
         form.errors["code"] = _tries_words(checked)
@@ -119,26 +132,44 @@ async def send_again(
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
-    settings: TheSettings,
+    site: TheSite,
 ) -> Response[str]:
     """Send another code to the same contact; the one before is no longer asked for."""
     if flow.asked_contact is None:
         return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
-    sent = await _send(request, practice, pool, redis, settings, flow.asked_contact)
-    if isinstance(sent, TooManyCodes):
+    sent = await _send(request, practice, pool, redis, site, flow.asked_contact)
+    if not isinstance(sent, CodeSent):
         form = Form()
-        form.errors["code"] = _wait_words(sent)
-        return _code_page(request, practice, token, flow, kept, form, status=429)
+        form.errors["code"] = sent.words
+        return _code_page(request, practice, token, flow, kept, form, status=sent.status)
     flow = msgspec.structs.replace(flow, verification_id=sent.verification_id)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/code?again=1")
 
 
+class NotSent(Struct, frozen=True, kw_only=True):
+    """Why no code is on its way, in words for the page."""
+
+    words: str
+    status: int
+
+
 async def _send(
-    request: HttpRequest, practice: Practice, pool: Pool, redis: Redis, settings: Settings, contact: Contact
-) -> CodeSent | TooManyCodes:
-    address = caller(request)
-    return await send_code(pool, redis, practice, contact, address=address, secret_key=settings.secret_key, now=now())
+    request: HttpRequest, practice: Practice, pool: Pool, redis: Redis, site: Site, contact: Contact
+) -> CodeSent | NotSent:
+    try:
+        sent = await send_code(pool, redis, site, practice, contact, address=caller(request), now=now())
+    except (CannotBeTexted, CannotBeEmailed) as impossible:
+        return NotSent(words=str(impossible), status=422)
+    except TextsUsedUp as used_up:
+        return NotSent(words=str(used_up), status=429)
+    match sent:
+        case TooManyCodes():
+            return NotSent(words=_wait_words(sent), status=429)
+        case WorkNeeded():
+            return NotSent(words=BUSY, status=429)
+        case CodeSent():
+            return sent
 
 
 def _wait_words(refused: TooManyCodes) -> str:
