@@ -26,10 +26,6 @@ class ScopesBeyondYours(Exception):
     """A key cannot be given more than you have. Please leave out the scopes that you lack."""
 
 
-class KeyUnknown(Exception):
-    """There is no such key. Please list the keys to see which there are."""
-
-
 class NewKey(Struct, frozen=True, kw_only=True):
     """What is asked of a key that is to be made."""
 
@@ -89,11 +85,13 @@ def token_again(secret_key: bytes, practice_id: UUID, api_key_id: UUID) -> str:
     return sealed("vs", practice_id, _secret(secret_key, practice_id, api_key_id))
 
 
-async def revoke_key(conn: Connection, practice_id: UUID, api_key_id: UUID, *, by: UUID, now: datetime) -> ApiKey:
-    """End a key for good, in the caller's transaction; again is no error. Raises `KeyUnknown`."""
+async def revoke_key(
+    conn: Connection, practice_id: UUID, api_key_id: UUID, *, by: UUID, now: datetime
+) -> ApiKey | None:
+    """End a key for good, in the caller's transaction; again is no error. None: there is no such key."""
     before = await keys_db.api_key_by_id(conn, practice_id, api_key_id)
     if before is None:
-        raise KeyUnknown(KeyUnknown.__doc__)
+        return None
     revoked = await keys_db.revoke_api_key(conn, practice_id, api_key_id, now)
     after = await keys_db.api_key_by_id(conn, practice_id, api_key_id) or before
     if revoked:

@@ -20,7 +20,7 @@ from widget.assets import static_file
 from widget.failures import on_failure, on_refusal
 from widget.security import add_security_headers, refuse_foreign_forms
 from widget.settings import Settings
-from widget.state import DEPENDENCIES
+from widget.state import DEPENDENCIES, site_of
 
 LARGEST_BODY = 64 * 1024
 REDIS_TIMEOUT_SECONDS = 2
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> Litestar:
 
     return Litestar(
         [static_file, health.router, routes.router, *routers(settings)],
-        state=State({"settings": settings}),
+        state=State({"settings": settings, "site": site_of(settings)}),
         dependencies=DEPENDENCIES,
         lifespan=[stores],
         before_request=refuse_foreign_forms,

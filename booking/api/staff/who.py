@@ -32,6 +32,8 @@ Asking: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 class NotSignedIn(Exception):
     """This is for staff. Please sign in, or send an API key that is still valid."""
 
+    headers = {"www-authenticate": "Bearer"}  # noqa: RUF012 - nobody changes it
+
 
 class ScopeMissing(Exception):
     """This is beyond what you may do. Please ask whoever manages the practice's keys and roles."""
