@@ -6,22 +6,24 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from booking.db import holds, idempotency, messages
+from booking.db import holds, idempotency, messages, webhooks
 from booking.db.pool import Pool, across_practices
 
 HOLDS_ARE_KEPT = timedelta(days=1)
 KEYS_ARE_KEPT = timedelta(days=7)
 MESSAGES_ARE_KEPT = timedelta(days=30)
+EVENTS_ARE_KEPT = timedelta(days=30)
 
 log = structlog.get_logger()
 
 
 async def tidy(pool: Pool, now: datetime) -> None:
-    """Delete expired holds, used keys and the traces of settled messages, each after its time."""
+    """Delete expired holds, used keys, the traces of settled messages and webhook events, each after its time."""
     async with across_practices(pool) as conn:
         log.info(
             "housekeeping.tidied",
             holds=await holds.forget_old_holds(conn, now - HOLDS_ARE_KEPT),
             keys=await idempotency.forget_old_keys(conn, now - KEYS_ARE_KEPT),
             messages=await messages.forget_old_messages(conn, now - MESSAGES_ARE_KEPT),
+            webhook_events=await webhooks.forget_old_events(conn, now - EVENTS_ARE_KEPT),
         )
