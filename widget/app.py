@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from redis.asyncio import Redis
 
 from booking.api import health, routes
+from booking.api.limits import add_rate_limit_headers
 from booking.db.pool import connect
 from widget import book, console, dev, embed
 from widget.assets import static_file
@@ -49,7 +50,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies=DEPENDENCIES,
         lifespan=[stores],
         before_request=refuse_foreign_forms,
-        before_send=[add_security_headers],
+        before_send=[add_security_headers, add_rate_limit_headers],
         exception_handlers={HTTPException: on_refusal, Exception: on_failure},
         request_max_body_size=LARGEST_BODY,
         openapi_config=routes.OPENAPI,

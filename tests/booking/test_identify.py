@@ -29,7 +29,12 @@ UNKNOWN = "+12125550777"
 
 
 async def ask(
-    riverside: Riverside, redis: Redis, typed: str, *, address: str = "192.0.2.1", **how: Any
+    riverside: Riverside,
+    redis: Redis,
+    typed: str,
+    *,
+    address: str = "192.0.2.1",
+    **how: Any,  # noqa: ANN401 - what send_code takes
 ) -> CodeSent | TooManyCodes | WorkNeeded:
     return await send_code(
         riverside.pool,
