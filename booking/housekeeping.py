@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from booking.db import holds, idempotency, messages, webhooks
+from booking.db import code_texts, holds, idempotency, messages, webhooks
 from booking.db.pool import Pool, across_practices
 
 HOLDS_ARE_KEPT = timedelta(days=1)
 KEYS_ARE_KEPT = timedelta(days=7)
 MESSAGES_ARE_KEPT = timedelta(days=30)
+COUNTS_ARE_KEPT = timedelta(days=400)
 EVENTS_ARE_KEPT = timedelta(days=30)
 
 log = structlog.get_logger()
@@ -25,5 +26,6 @@ async def tidy(pool: Pool, now: datetime) -> None:
             holds=await holds.forget_old_holds(conn, now - HOLDS_ARE_KEPT),
             keys=await idempotency.forget_old_keys(conn, now - KEYS_ARE_KEPT),
             messages=await messages.forget_old_messages(conn, now - MESSAGES_ARE_KEPT),
+            counts=await code_texts.forget_old_counts(conn, (now - COUNTS_ARE_KEPT).date()),
             webhook_events=await webhooks.forget_old_events(conn, now - EVENTS_ARE_KEPT),
         )

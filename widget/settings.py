@@ -34,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     smtp_url: str | None
     """None: messages are not sent."""
     mail_from: str
+    texts_per_day: int
+    """So many codes may be sent as texts, over all practices; each practice has a ceiling of its own below that."""
     dev_mailbox: bool
     """Show every message on `/dev/mailbox`: for demos only, as it shows them to everyone."""
     sync_every: timedelta
@@ -56,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             secret_key=_secret(environ, "SECRET_KEY"),
             smtp_url=_url(environ, "SMTP_URL", ("smtp", "smtps")) if environ.get("SMTP_URL") else None,
             mail_from=_sender(environ, f"no-reply@{urlsplit(public_url).hostname}"),
+            texts_per_day=_number(environ, "TEXTS_PER_DAY", default=5_000, largest=10_000_000),
             dev_mailbox=_switch(environ, "DEV_MAILBOX"),
             sync_every=timedelta(seconds=_number(environ, "SYNC_SECONDS", default=60, largest=86_400)),
             trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),

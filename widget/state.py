@@ -49,6 +49,7 @@ def site_of(settings: Settings) -> Site:
         secret_key=settings.secret_key,
         texts=settings.dev_mailbox,
         emails=settings.dev_mailbox or settings.smtp_url is not None,
+        texts_per_day=settings.texts_per_day,
         private_webhooks=settings.dev_mailbox,
     )
 
