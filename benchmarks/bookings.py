@@ -104,7 +104,7 @@ async def measure(database_url: str, clinic: DemoClinic) -> None:
         if practice is None:
             raise Wrong("The practice was not set up.")
         wellness = next(one for one in types if one.pims_id == "type-wellness")
-        wish = Wish(appointment_type_id=wellness.appointment_type_id, species="dog", new_client=True)
+        wish = Wish(appointment_type_id=wellness.appointment_type_id, patients=("dog",), new_client=True)
         await asyncio.sleep(5)  # the worker is there when the first client comes
 
         print(f"Machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
@@ -145,7 +145,7 @@ async def book_evenly(pool: Pool, practice: Practice, wish: Wish) -> tuple[list[
                 hold_secret=held.secret,
                 contact=Contact(kind="email", value=f"client{number}@example.com"),
                 client=NewClient(given_name="Client", family_name=f"Number {number}"),
-                patient=NewPatient(name="Zuzu", species="dog"),
+                patients=(NewPatient(name="Zuzu", species="dog"),),
             ),
             key=str(uuid4()),
             site=Site(public_url="https://book.example", secret_key=SECRET_KEY.encode()),

@@ -1,7 +1,7 @@
-"""Book: turn a hold and a proven contact into an appointment, all of it in one transaction.
+"""Book: turn a hold and a proven contact into appointments, all of it in one transaction.
 
-The same transaction writes client, patient, appointment, claims, the kept answer of the request's key, the outbox
-towards the PIMS and the confirmation message. When it commits, the appointment stands; the worker does the rest.
+The same transaction writes client, patients, an appointment for each, claims, the kept answer of the request's key, the
+outbox towards the PIMS and the confirmation message. When it commits, the booking stands; the worker does the rest.
 """
 
 from __future__ import annotations
@@ -14,20 +14,31 @@ import msgspec
 from msgspec import Struct
 
 from booking.calendar_file import calendar_file
-from booking.claims import NotFree, claim
+from booking.claims import Claimed, NotFree, claim
 from booking.contacts import Contact
-from booking.db import appointments, clients, holds, write_backs
+from booking.db import appointments, clients, holds, standing, write_backs
 from booking.db.appointment_types import AppointmentType
-from booking.db.appointments import Appointment
+from booking.db.appointments import Answered, Appointment
 from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
+from booking.db.holds import Hold, Wish
 from booking.db.messages import queue_message
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.holds import SlotTaken
-from booking.messages import booked_message
-from booking.offers import NotBookableOnline, alternatives, wished_type
+from booking.messages import booked_message, named
+from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.once import keep, once
+from booking.policies import (
+    CannotBeBooked,
+    client_has_few_bookings,
+    new_clients_are_welcome,
+    nobody_is_blocked,
+    nothing_is_urgent,
+    patients_are_active,
+    patients_have_few_bookings,
+)
+from booking.questions import Answer, check_answers, questions_for
 from booking.site import Site
 from booking.tokens import digest, manage_token, new_reference
 from pims_adapters.contract import Kind
@@ -64,33 +75,34 @@ class NewPatient(Struct, frozen=True, kw_only=True, tag="new"):
 
 
 class Booking(Struct, frozen=True, kw_only=True):
-    """What is to be booked. `contact` must have been proven by the same person who sends this."""
+    """What is to be booked. `contact` must have been proven by the same person who sends this.
+
+    `patients` are seen in this order; where they are not those of the hold's wish, the hold's time must suit them, too.
+    """
 
     hold_id: UUID
     hold_secret: str
     contact: Contact
     client: KnownClient | NewClient
-    patient: KnownPatient | NewPatient
+    patients: tuple[KnownPatient | NewPatient, ...]
     reason: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 class Booked(Struct, frozen=True, kw_only=True, tag="booked"):
-    """The appointment stands in our schedule; `manage_token` is the secret of its link."""
+    """The appointments stand in our schedule, one for each patient; `manage_token` is the secret of their link."""
 
-    appointment: Appointment
+    appointments: tuple[Appointment, ...]
     manage_token: str
+
+    @property
+    def appointment(self) -> Appointment:
+        """The first patient's."""
+        return self.appointments[0]
 
 
 class HoldUnknown(Exception):
     """We no longer keep this time for you. Please choose a time again."""
-
-
-class CannotBeBooked(Exception):
-    """This pet cannot be booked online. Please call the practice."""
-
-
-class NewClientsNotWelcome(Exception):
-    """The practice takes online bookings from its own clients. You can ask for an appointment instead."""
 
 
 async def book(
@@ -100,131 +112,141 @@ async def book(
 
     `wait` for the first request with this key, should it still run, instead of raising `KeyBusy`.
 
-    Raises `HoldUnknown`, `CannotBeBooked`, `NewClientsNotWelcome`, `NotBookableOnline`, `KeyReused`, `KeyBusy`.
+    Raises `HoldUnknown`, `Refused` for what the practice does not allow, `AnswersRefused`, `NotBookableOnline`,
+    `KeyReused`, `KeyBusy`.
     """
     try:
         async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-            kept = await _kept_appointment(conn, practice, booking, key, now, wait=wait)
-            appointment = kept or await _book(conn, practice, booking, key, site, now)
+            reference = await once(conn, practice.practice_id, key, booking, now, wait=wait)
+            if reference is None:
+                visits = await _book(conn, practice, booking, key, site, now)
+            else:
+                visits = await appointments.booking_by_reference(conn, practice.practice_id, reference)
     except _TimeLost as lost:
-        free = await alternatives(pool, practice, lost.hold.wish, lost.hold.starts_at, now=now)
-        return SlotTaken(alternatives=free)
-    token = manage_token(site.secret_key, practice.practice_id, appointment.appointment_id)
-    return Booked(appointment=appointment, manage_token=token)
+        return SlotTaken(alternatives=await lost.alternatives(pool, practice, now))
+    token = manage_token(site.secret_key, practice.practice_id, visits[0].appointment_id)
+    return Booked(appointments=visits, manage_token=token)
 
 
 class _TimeLost(Exception):
     """Rolls the transaction back, key and hold included."""
 
-    def __init__(self, hold: holds.Hold) -> None:
+    def __init__(self, hold: Hold, wish: Wish) -> None:
         super().__init__()
         self.hold = hold
+        self.wish = wish
+
+    async def alternatives(self, pool: Pool, practice: Practice, now: datetime) -> list[OfferedSlot]:
+        start, own_hold = self.hold.starts_at, self.hold.hold_id
+        return await alternatives(pool, practice, self.wish, start, now=now, own_hold=own_hold)
 
 
-async def _kept_appointment(
-    conn: Connection, practice: Practice, booking: Booking, key: str, now: datetime, *, wait: bool
-) -> Appointment | None:
-    """Take the key, or return what it was used for."""
-    kept = await once(conn, practice.practice_id, key, booking, now, wait=wait)
-    return kept and await appointments.appointment_by_id(conn, practice.practice_id, UUID(kept))
+class _Party(Struct, frozen=True, kw_only=True):
+    """Who comes: the client and the patients in the order of their visits, some of them new to the practice."""
+
+    client: Client
+    new_client: bool
+    patients: tuple[Patient, ...]
+    new_patients: frozenset[UUID]
 
 
 async def _book(
-    conn: Connection,
-    practice: Practice,
-    booking: Booking,
-    key: str,
-    site: Site,
-    now: datetime,
-) -> Appointment:
+    conn: Connection, practice: Practice, booking: Booking, key: str, site: Site, now: datetime
+) -> tuple[Appointment, ...]:
     practice_id = practice.practice_id
+    nothing_is_urgent(practice, [booking.reason, *(one.answer for one in booking.answers)])
     hold = await holds.hold_by_secret(conn, practice_id, booking.hold_id, digest(booking.hold_secret))
     if hold is None:
         raise HoldUnknown(HoldUnknown.__doc__)
-    appointment_id, reference = uuid4(), new_reference()
-    client, new_client = await _client(conn, practice, booking, now)
-    patient, new_patient = await _patient(conn, practice, booking, client)
-    wish = msgspec.structs.replace(hold.wish, new_client=new_client)
-    appointment_type = await wished_type(conn, practice, wish)
-    if patient.species not in appointment_type.species:
-        raise NotBookableOnline(NotBookableOnline.__doc__)
+    party = await _party(conn, practice, booking, now)
+    wish = msgspec.structs.replace(
+        hold.wish, new_client=party.new_client, patients=tuple(one.species for one in party.patients)
+    )
+    types = await wished_types(conn, practice, wish)
+    questions = await questions_for(conn, practice, types[0], new_client=party.new_client)
+    answers = check_answers(questions, booking.answers)
 
+    appointment_ids = [uuid4() for _ in types]
     claimed = await claim(
         conn,
         practice,
-        appointment_type,
+        types,
         wish,
         hold.starts_at,
         now=now,
-        holder=Holder(appointment_id=appointment_id),
+        holders=[Holder(appointment_id=one) for one in appointment_ids],
         instead_of=hold,
     )
     if isinstance(claimed, NotFree):
-        raise _TimeLost(hold)
+        raise _TimeLost(hold, wish)
 
-    appointment = Appointment(
-        appointment_id=appointment_id,
-        reference=reference,
-        status="booked",
-        appointment_type_id=appointment_type.appointment_type_id,
-        client_id=client.client_id,
-        patient_id=patient.patient_id,
-        starts_at=claimed.starts_at,
-        ends_at=claimed.ends_at,
-        resources=claimed.resources,
-        new_client=new_client,
-        reason=booking.reason,
-        description=description(reference, new_client=new_client, reason=booking.reason),
-        calendar_sequence=0,
-        created_at=now,
+    visits = _visits(appointment_ids, claimed, types[0], party, booking.reason, answers, now)
+    token = manage_token(site.secret_key, practice_id, appointment_ids[0])
+    await _insert_party(conn, practice, booking, party, now)
+    await appointments.insert_booking(
+        conn,
+        practice_id,
+        visits,
+        source="online",
+        contact=booking.contact,
+        provider_id=wish.provider_id,
+        manage_token_hash=digest(token),
     )
-    token = manage_token(site.secret_key, practice_id, appointment_id)
-    await appointments.insert_appointment(conn, practice_id, appointment, digest(token))
-    await keep(conn, practice_id, key, appointment_id)
-    await _queue_write_backs(conn, practice, appointment, new_client=new_client, new_patient=new_patient)
-    await _queue_confirmation(
-        conn, practice, appointment, booking.contact, patient, appointment_type, site.public_url, token
-    )
+    await keep(conn, practice_id, key, visits[0].reference)
+    await write_backs.queue_creations(conn, practice_id, _outbox(visits, party), now)
+    await _queue_confirmation(conn, practice, booking.contact, visits, party, types[0], site, token)
     await write_backs.wake_workers(conn, "write_back")
-    return appointment
+    return visits
 
 
-def description(reference: str, *, new_client: bool, reason: str) -> str:
-    """Return what staff read in the PIMS: where the appointment came from, our reference, the client's reason."""
-    tag = "[vetslot Direct Booking - New Client]" if new_client else "[vetslot Direct Booking]"
-    return f"{tag} {reference}" + (f": {reason}" if reason else "")
-
-
-async def _client(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> tuple[Client, bool]:
-    """Return the client, and whether they are new: known ones must be reached by the proven contact."""
-    if isinstance(booking.client, KnownClient):
-        for one in await clients.clients_by_contact(conn, practice.practice_id, booking.contact):
-            if one.client_id == booking.client.client_id:
-                return one, False
+async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> _Party:
+    """Return who comes, if the practice allows it. Raises `Refused`."""
+    practice_id, contact = practice.practice_id, booking.contact
+    await standing.lock_contact(conn, practice_id, contact)
+    reached = await clients.clients_by_contact(conn, practice_id, contact)
+    client = _client(practice, booking, reached)
+    known_ids = [one.patient_id for one in booking.patients if isinstance(one, KnownPatient)]
+    known = await clients.patients_by_id(conn, practice_id, known_ids) if known_ids else {}
+    if len(set(known_ids)) < len(known_ids) or any(
+        one not in known or known[one].client_id != client.client_id for one in known_ids
+    ):
         raise CannotBeBooked(CannotBeBooked.__doc__)
-    if practice.who_may_book == "existing_clients":
-        raise NewClientsNotWelcome(NewClientsNotWelcome.__doc__)
-    new = booking.client
-    client = Client(client_id=uuid4(), pims_id=None, given_name=new.given_name, family_name=new.family_name)
-    await clients.insert_client(
-        conn, practice.practice_id, client.client_id, client.given_name, client.family_name, now
+    patients_are_active(known.values())
+
+    # Who says that they are new is counted with everybody whom their contact reaches.
+    new_client = isinstance(booking.client, NewClient)
+    counted = [one.client_id for one in reached] if new_client else [client.client_id]
+    stands = await standing.standing(conn, practice_id, contact, counted, known_ids, now)
+    nobody_is_blocked(stands)
+    client_has_few_bookings(practice, stands)
+    patients_have_few_bookings(practice, stands)
+
+    patients = tuple(
+        known[one.patient_id] if isinstance(one, KnownPatient) else _new_patient(one, client)
+        for one in booking.patients
     )
-    given = [booking.contact, *([new.other_contact] if new.other_contact else [])]
-    await clients.insert_contacts(
-        conn, practice.practice_id, [(client.client_id, contact, contact.value) for contact in given]
+    return _Party(
+        client=client,
+        new_client=new_client,
+        patients=patients,
+        new_patients=frozenset(one.patient_id for one in patients) - known.keys(),
     )
-    return client, True
 
 
-async def _patient(conn: Connection, practice: Practice, booking: Booking, client: Client) -> tuple[Patient, bool]:
-    """Return the patient, and whether it is new: known ones must be the client's own, and alive."""
-    if isinstance(booking.patient, KnownPatient):
-        found = await clients.patient_by_id(conn, practice.practice_id, booking.patient.patient_id)
-        if found is None or found.client_id != client.client_id or found.status != "active":
-            raise CannotBeBooked(CannotBeBooked.__doc__)
-        return found, False
-    new = booking.patient
-    patient = Patient(
+def _client(practice: Practice, booking: Booking, reached: list[Client]) -> Client:
+    """Return the client: known ones must be reached by the proven contact."""
+    if isinstance(booking.client, NewClient):
+        new_clients_are_welcome(practice)
+        new = booking.client
+        return Client(client_id=uuid4(), pims_id=None, given_name=new.given_name, family_name=new.family_name)
+    for one in reached:
+        if one.client_id == booking.client.client_id:
+            return one
+    raise CannotBeBooked(CannotBeBooked.__doc__)
+
+
+def _new_patient(new: NewPatient, client: Client) -> Patient:
+    return Patient(
         patient_id=uuid4(),
         client_id=client.client_id,
         pims_id=None,
@@ -235,59 +257,108 @@ async def _patient(conn: Connection, practice: Practice, booking: Booking, clien
         birth_date=new.birth_date,
         status="active",
     )
-    await clients.insert_patient(conn, practice.practice_id, patient)
-    return patient, True
 
 
-async def _queue_write_backs(
-    conn: Connection, practice: Practice, appointment: Appointment, *, new_client: bool, new_patient: bool
-) -> None:
-    """Queue what the PIMS does not have yet, in the order in which it must arrive there."""
-    outbox: list[tuple[Kind, UUID, str, bool]] = [
-        ("client", appointment.client_id, f"{appointment.reference}-C", new_client),
-        ("patient", appointment.patient_id, f"{appointment.reference}-P", new_patient),
-        ("appointment", appointment.appointment_id, appointment.reference, True),
-    ]
-    for kind, subject_id, key, needed in outbox:
-        if needed:
-            await write_backs.queue_write_back(
-                conn,
-                practice.practice_id,
-                uuid4(),
-                appointment_id=appointment.appointment_id,
-                kind=kind,
-                subject_id=subject_id,
-                key=key,
-                now=appointment.created_at,
-            )
+async def _insert_party(conn: Connection, practice: Practice, booking: Booking, party: _Party, now: datetime) -> None:
+    """Add who is new."""
+    practice_id, client = practice.practice_id, party.client
+    if isinstance(booking.client, NewClient):
+        await clients.insert_client(conn, practice_id, client.client_id, client.given_name, client.family_name, now)
+        given = [booking.contact, *([booking.client.other_contact] if booking.client.other_contact else [])]
+        await clients.insert_contacts(conn, practice_id, [(client.client_id, one, one.value) for one in given])
+    new = [one for one in party.patients if one.patient_id in party.new_patients]
+    if new:
+        await clients.insert_patients(conn, practice_id, new)
+
+
+def _visits(
+    appointment_ids: list[UUID],
+    claimed: Claimed,
+    appointment_type: AppointmentType,
+    party: _Party,
+    reason: str,
+    answers: list[Answered],
+    now: datetime,
+) -> tuple[Appointment, ...]:
+    """Return an appointment for each patient, under one reference."""
+    reference = new_reference()
+    return tuple(
+        Appointment(
+            appointment_id=appointment_id,
+            reference=reference,
+            visit=number,
+            status="booked",
+            appointment_type_id=appointment_type.appointment_type_id,
+            client_id=party.client.client_id,
+            patient_id=patient.patient_id,
+            starts_at=span.start,
+            ends_at=span.end,
+            resources=claimed.resources,
+            new_client=party.new_client,
+            reason=reason,
+            answers=answers,
+            description=description(
+                visit_key(reference, number), new_client=party.new_client, reason=reason, answers=answers
+            ),
+            calendar_sequence=0,
+            created_at=now,
+        )
+        for number, (appointment_id, span, patient) in enumerate(
+            zip(appointment_ids, claimed.visits, party.patients, strict=True), start=1
+        )
+    )
+
+
+def visit_key(reference: str, visit: int) -> str:
+    """Return the name of a visit in the PIMS: its booking's reference, with a number from the second one on."""
+    return reference if visit == 1 else f"{reference}-{visit}"
+
+
+def description(key: str, *, new_client: bool, reason: str, answers: list[Answered]) -> str:
+    """Return what staff read in the PIMS: where the appointment came from, our reference, the client's words."""
+    tag = "[vetslot Direct Booking - New Client]" if new_client else "[vetslot Direct Booking]"
+    said = [reason] if reason else []
+    said += [f"{one.label}{'' if one.label.endswith('?') else ':'} {one.answer}" for one in answers]
+    return f"{tag} {key}" + (f": {' | '.join(said)}" if said else "")
+
+
+def _outbox(visits: tuple[Appointment, ...], party: _Party) -> list[tuple[UUID, Kind, UUID, str]]:
+    """Return what the PIMS does not have yet, in the order in which it must arrive there."""
+    outbox: list[tuple[UUID, Kind, UUID, str]] = []
+    if party.new_client:
+        first = visits[0]
+        outbox.append((first.appointment_id, "client", first.client_id, f"{first.reference}-C"))
+    for one in visits:
+        key = visit_key(one.reference, one.visit)
+        if one.patient_id in party.new_patients:
+            outbox.append((one.appointment_id, "patient", one.patient_id, f"{key}-P"))
+        outbox.append((one.appointment_id, "appointment", one.appointment_id, key))
+    return outbox
 
 
 async def _queue_confirmation(
     conn: Connection,
     practice: Practice,
-    appointment: Appointment,
     contact: Contact,
-    patient: Patient,
+    visits: tuple[Appointment, ...],
+    party: _Party,
     appointment_type: AppointmentType,
-    public_url: str,
+    site: Site,
     token: str,
 ) -> None:
+    """Queue one message for all of it, with one entry for the calendar."""
+    first, names = visits[0], [one.name for one in party.patients]
+    whole = msgspec.structs.replace(first, ends_at=visits[-1].ends_at)
     attendee = contact.value if contact.kind == "email" else None
-    calendar = calendar_file(
-        practice,
-        appointment,
-        patient_name=patient.name,
-        now=appointment.created_at,
-        attendee=attendee,
-    )
+    calendar = calendar_file(practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee)
     message = booked_message(
         practice,
         contact,
-        appointment,
-        patient_name=patient.name,
+        first,
+        patient_names=names,
         type_name=appointment_type.name,
-        manage_url=f"{public_url}/visit/{practice.slug}/{token}",
+        manage_url=f"{site.public_url}/visit/{practice.slug}/{token}",
         calendar=calendar.decode(),
         message_id=uuid4(),
     )
-    await queue_message(conn, message, appointment.created_at)
+    await queue_message(conn, message, first.created_at)

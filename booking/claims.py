@@ -7,13 +7,15 @@ resources and inserts one row per resource lane. Behind it stands the exclusion 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
-from availability import Assignment, Occupied, Span, occupied
+from availability import Assignment, Occupied, Slot, SlotProblem, Span, occupied
 from booking.db import claims as claims_db
 from booking.db import holds, practices, schedule
 from booking.db.appointment_types import AppointmentType
@@ -22,17 +24,34 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_touched
-from booking.slot_problem import FOR_CLAIMS, NO_PREFERENCE, answer_of, single, slot_problem
+from booking.slot_problem import (
+    FOR_CLAIMS,
+    NO_PREFERENCE,
+    NOTHING,
+    answer_of,
+    serving,
+    slot_problem,
+    total_length,
+)
 
 MINUTE = timedelta(minutes=1)
 
 
 class Claimed(Struct, frozen=True, kw_only=True, tag="claimed"):
-    """The time is taken for this holder. `resources`: role → resource ids."""
+    """The time is taken: `visits`, when each patient is seen. `resources`: role → resource ids, the same for all."""
 
-    starts_at: datetime
-    ends_at: datetime
+    visits: tuple[Span, ...]
     resources: Assignment
+
+    @property
+    def starts_at(self) -> datetime:
+        """When the first visit starts."""
+        return self.visits[0].start
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the last visit ends."""
+        return self.visits[-1].end
 
 
 class NotFree(Struct, frozen=True, kw_only=True, tag="not_free"):
@@ -42,21 +61,22 @@ class NotFree(Struct, frozen=True, kw_only=True, tag="not_free"):
 async def claim(
     conn: Connection,
     practice: Practice,
-    appointment_type: AppointmentType,
+    types: tuple[AppointmentType, ...],
     wish: Wish,
     start: datetime,
     *,
     now: datetime,
-    holder: Holder,
+    holders: Sequence[Holder],
     instead_of: holds.Hold | None = None,
 ) -> Claimed | NotFree:
-    """Take the time for a hold or an appointment, whose row the caller inserts in the same transaction.
+    """Take the time for a hold or for appointments, whose rows the caller inserts in the same transaction.
 
+    `types` and `holders`: for each patient the type as long as it takes for them, and whose their visit is.
     `instead_of`: the same client's hold, whose time counts as free and whose resources are preferred; it ends where
     the claim succeeds. The transaction must be open: the locks last until it ends.
     """
-    span_start = start - appointment_type.buffer_before
-    span_end = start + appointment_type.length + appointment_type.buffer_after
+    span_start = start - types[0].buffer_before
+    span_end = start + total_length(types) + types[-1].buffer_after
     days = days_touched(span_start, span_end, practice.timezone)
     await claims_db.lock_days(conn, practice.practice_id, days)
 
@@ -64,7 +84,7 @@ async def claim(
     problem, _ = await slot_problem(
         conn,
         practice,
-        appointment_type,
+        types,
         wish,
         window,
         now=now,
@@ -75,20 +95,34 @@ async def claim(
     if slot is None:
         return NotFree()
 
+    visits = each_visit(problem, slot)
+    parts = [(holder, part) for holder, (_, taken) in zip(holders, visits, strict=True) for part in taken]
     first, after = day_start(days[0], practice.timezone), day_start(days[-1] + timedelta(days=1), practice.timezone)
     await holds.free_expired(conn, practice.practice_id, first, after, now)
     if instead_of:
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:
         async with conn.transaction():
-            await take(conn, practice, [(holder, part) for part in occupied(problem, slot)], now=now)
+            await take(conn, practice, parts, now=now)
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
             raise
         return NotFree()
     await practices.raise_schedule_version(conn, practice.practice_id)
-    return Claimed(starts_at=slot.start, ends_at=slot.end, resources=single(slot))
+    return Claimed(visits=tuple(span for span, _ in visits), resources=serving(slot))
+
+
+def each_visit(problem: SlotProblem, slot: Slot) -> list[tuple[Span, list[Occupied]]]:
+    """Return when each visit of a slot is, and what it takes of each resource: every visit's claims are its own."""
+    visits, start = [], slot.start
+    for visit in problem.visits:
+        end = start + sum((step.duration for step in visit.steps), NOTHING)
+        alone = Slot(start=start, end=end, resources=serving(slot))
+        taken = occupied(msgspec.structs.replace(problem, visits=(visit,)), alone)
+        visits.append((Span(start=start, end=end), taken))
+        start = end
+    return visits
 
 
 async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, Occupied]], *, now: datetime) -> None:

@@ -14,7 +14,7 @@ from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
-from booking.offers import OfferedSlot, alternatives, wished_type
+from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.tokens import digest, new_secret
 
 
@@ -41,15 +41,15 @@ async def hold(
     hold_id, secret = uuid4(), new_secret()
     with suppress(_NotFree):
         async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-            appointment_type = await wished_type(conn, practice, wish)
+            types = await wished_types(conn, practice, wish)
             claimed = await claim(
                 conn,
                 practice,
-                appointment_type,
+                types,
                 wish,
                 start,
                 now=now,
-                holder=Holder(hold_id=hold_id),
+                holders=[Holder(hold_id=hold_id)] * len(types),
                 instead_of=instead_of,
             )
             if isinstance(claimed, NotFree):

@@ -63,28 +63,35 @@ def booked_message(
     contact: Contact,
     appointment: Appointment,
     *,
-    patient_name: str,
+    patient_names: list[str],
     type_name: str,
     manage_url: str,
     calendar: str,
     message_id: UUID,
 ) -> Message:
-    """Write the message that says that an appointment is booked."""
+    """Write the message that says that an appointment is booked, for one patient or several."""
     when = spoken_time(practice, appointment)
+    booked = f"{named(patient_names)} {'is' if len(patient_names) == 1 else 'are'} booked"
     return Message(
         practice_id=practice.practice_id,
         message_id=message_id,
         channel="text" if contact.kind == "phone" else "email",
         purpose="booked",
         recipient=contact.value,
-        subject=f"{patient_name} is booked: {when}",
+        subject=f"{booked}: {when}",
         body=(
-            f"{patient_name} is booked with {practice.name} for {type_name} on {when}."
+            f"{booked} with {practice.name} for {type_name} on {when}."
             f" Reference {appointment.reference}. Details: {manage_url}"
             f" To change it, call {practice.phone}."
         ),
         attachment=calendar if contact.kind == "email" else None,
     )
+
+
+def named(patient_names: list[str]) -> str:
+    """Return names as people say them: `Biscuit, Mochi and Zuzu`."""
+    *others, last = patient_names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def spoken_time(practice: Practice, appointment: Appointment) -> str:

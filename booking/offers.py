@@ -20,17 +20,22 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
-from booking.slot_problem import Freshness, answer_of, single, slot_problem
+from booking.slot_problem import Freshness, answer_of, serving, slot_problem
 
 MOST_DAYS = 62
+MOST_PATIENTS = 4
 
 
 class NotBookableOnline(Exception):
     """This appointment type cannot be booked online as asked. Please choose another one, or call the practice."""
 
 
+class CallbackOnly(NotBookableOnline):
+    """The practice arranges this visit with you by phone. Please ask for an appointment, and they will call you."""
+
+
 class OfferedSlot(Struct, frozen=True, kw_only=True):
-    """A time that can be booked, and one set of resources that would serve it."""
+    """A time that can be booked, and one set of resources that would serve it, for however many patients."""
 
     start: datetime
     end: datetime
@@ -76,11 +81,23 @@ def welcomes(appointment_type: AppointmentType, *, new_client: bool) -> bool:
 
 
 async def wished_type(conn: Connection, practice: Practice, wish: Wish) -> AppointmentType:
-    """Return the type wished for. Raises `NotBookableOnline` where the wish goes beyond what is offered."""
-    offered = await offered_types(conn, practice, species=wish.species, new_client=wish.new_client)
-    for one in offered:
-        if one.appointment_type_id == wish.appointment_type_id and one.mode == "instant":
-            return one
+    """Return the type wished for, for the first patient. Raises `NotBookableOnline`, as `wished_types` does."""
+    return (await wished_types(conn, practice, wish))[0]
+
+
+async def wished_types(conn: Connection, practice: Practice, wish: Wish) -> tuple[AppointmentType, ...]:
+    """Return the type wished for, once for each patient and as long as it takes for that one.
+
+    Raises `NotBookableOnline` where the wish goes beyond what is offered, of its kind `CallbackOnly`.
+    """
+    if not 1 <= len(wish.patients) <= MOST_PATIENTS:
+        raise NotBookableOnline(NotBookableOnline.__doc__)
+    for one in await offered_types(conn, practice, new_client=wish.new_client):
+        if one.appointment_type_id != wish.appointment_type_id or not set(wish.patients) <= set(one.species):
+            continue
+        if one.calls_back:
+            raise CallbackOnly(CallbackOnly.__doc__)
+        return tuple(one.for_patient(species, new_client=wish.new_client) for species in wish.patients)
     raise NotBookableOnline(NotBookableOnline.__doc__)
 
 
@@ -110,12 +127,12 @@ async def offer(
     if not 0 <= (last - first).days < MOST_DAYS:
         raise ValueError(f"Ask for 1 to {MOST_DAYS} days, the first one first.")
     async with of_practice(pool, practice.practice_id) as conn:
-        appointment_type = await wished_type(conn, practice, wish)
+        types = await wished_types(conn, practice, wish)
     start, after = day_start(first, practice.timezone), day_start(last + timedelta(days=1), practice.timezone)
-    asked = (pool, practice, appointment_type, wish)
+    asked = (pool, practice, types, wish)
     slots, freshness = await slots_between(*asked, start, after, now=now, own_hold=own_hold)
     further: list[OfferedSlot] = []
-    furthest = now + appointment_type.horizon + timedelta(minutes=1)
+    furthest = now + types[0].horizon + timedelta(minutes=1)
     if not slots and furthest > after:
         further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold)
     by_day = {day: list(found) for day, found in groupby(slots, lambda slot: local_date(slot.start, practice.timezone))}
@@ -130,7 +147,7 @@ async def offer(
 async def slots_between(
     pool: Pool,
     practice: Practice,
-    appointment_type: AppointmentType,
+    types: tuple[AppointmentType, ...],
     wish: Wish,
     start: datetime,
     end: datetime,
@@ -141,11 +158,9 @@ async def slots_between(
     """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
     window = Span(start=start, end=end)
     async with of_practice(pool, practice.practice_id) as conn:
-        problem, freshness = await slot_problem(
-            conn, practice, appointment_type, wish, window, now=now, own_hold=own_hold
-        )
+        problem, freshness = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold)
     answer = await answer_of(problem)
-    return [OfferedSlot(start=one.start, end=one.end, resources=single(one)) for one in answer.slots], freshness
+    return [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots], freshness
 
 
 async def alternatives(
@@ -160,12 +175,12 @@ async def alternatives(
 ) -> list[OfferedSlot]:
     """Return the bookable times nearest to one that was lost: on its day, or from there on where that has too few."""
     async with of_practice(pool, practice.practice_id) as conn:
-        appointment_type = await wished_type(conn, practice, wish)
+        types = await wished_types(conn, practice, wish)
     day = local_date(start, practice.timezone)
     slots: list[OfferedSlot] = []
     for days in (1, 7):
         span = day_start(day, practice.timezone), day_start(day + timedelta(days=days), practice.timezone)
-        slots, _ = await slots_between(pool, practice, appointment_type, wish, *span, now=now, own_hold=own_hold)
+        slots, _ = await slots_between(pool, practice, types, wish, *span, now=now, own_hold=own_hold)
         if len(slots) >= most:
             break
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)

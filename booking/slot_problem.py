@@ -36,6 +36,7 @@ from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, local_date
 
+NOTHING = timedelta()
 NO_PREFERENCE: Assignment = {}
 # Few threads, since more only take turns with each other and with whoever answers requests; and a claim, which holds a
 # day's lock while it waits, never stands in line behind offers.
@@ -62,7 +63,7 @@ async def freshness_of(conn: Connection, practice: Practice, now: datetime) -> F
 async def slot_problem(
     conn: Connection,
     practice: Practice,
-    appointment_type: AppointmentType,
+    types: tuple[AppointmentType, ...],
     wish: Wish,
     window: Span,
     *,
@@ -70,13 +71,14 @@ async def slot_problem(
     own_hold: UUID | None = None,
     prefer: Assignment = NO_PREFERENCE,
 ) -> tuple[SlotProblem, Freshness]:
-    """Read the schedule around a window and put the wish into it.
+    """Read the schedule around a window and put the wish into it; `types`: the wished type for each patient.
 
     What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
     where several assignments work. What lies beyond the window is not read, so the problem's horizon ends with it.
     """
     practice_id, zone = practice.practice_id, practice.timezone
-    around = appointment_type.length + appointment_type.buffer_before + appointment_type.buffer_after
+    appointment_type = types[0]
+    around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
     resources = await schedule.resources(conn, practice_id)
     block_offs = await schedule.block_offs(conn, practice_id)
@@ -94,16 +96,20 @@ async def slot_problem(
         own_hold=own_hold,
     )
     freshness = await freshness_of(conn, practice, now)
-    visit = Visit(
-        appointment_type=str(appointment_type.appointment_type_id),
-        steps=_steps(appointment_type, resources, wish, prefer),
-        grid=appointment_type.grid,
-        buffer_before=appointment_type.buffer_before,
-        buffer_after=appointment_type.buffer_after,
-        notice=max(appointment_type.notice, practice.stale_notice) if freshness.stale else appointment_type.notice,
-        horizon=min(appointment_type.horizon, window.end - now),
-        max_per_day=appointment_type.max_per_day,
-        booked_on={day.day: day.appointments for day in booked_on},
+    visits = tuple(
+        Visit(
+            appointment_type=str(one.appointment_type_id),
+            steps=_steps(one, resources, wish, prefer),
+            grid=one.grid,
+            # Between the pets of one owner nothing is kept free.
+            buffer_before=one.buffer_before if number == 0 else NOTHING,
+            buffer_after=one.buffer_after if number == len(types) - 1 else NOTHING,
+            notice=max(one.notice, practice.stale_notice) if freshness.stale else one.notice,
+            horizon=min(one.horizon, window.end - now),
+            max_per_day=one.max_per_day,
+            booked_on={day.day: day.appointments for day in booked_on},
+        )
+        for number, one in enumerate(types)
     )
     problem = SlotProblem(
         timezone=zone,
@@ -113,9 +119,16 @@ async def slot_problem(
         hours=practice.hours or None,
         resources=_resources(resources, taken, block_offs),
         rules=tuple(_rule(rule, {one.resource_id for one in resources}) for rule in rules),
-        visits=(visit,),
+        visits=visits,
+        arrangement="back_to_back",
+        same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
     )
     return problem, freshness
+
+
+def total_length(types: tuple[AppointmentType, ...]) -> timedelta:
+    """Return how long the visits of one booking take, one after the other."""
+    return sum((one.length for one in types), NOTHING)
 
 
 def _steps(
@@ -188,8 +201,6 @@ async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFER
     return await asyncio.get_running_loop().run_in_executor(engine, solve, problem)
 
 
-def single(slot: Slot) -> Assignment:
-    """Return the resources of a slot for one visit."""
-    if isinstance(slot.resources, list):
-        raise TypeError("The slot is for several visits.")
-    return slot.resources
+def serving(slot: Slot) -> Assignment:
+    """Return the resources of a slot: of several visits the first one's, which serve the others as well."""
+    return slot.resources[0] if isinstance(slot.resources, list) else slot.resources

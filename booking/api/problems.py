@@ -18,11 +18,21 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
 from booking.api.given import HttpRequest, NotFound
-from booking.book import CannotBeBooked, HoldUnknown, NewClientsNotWelcome
+from booking.book import HoldUnknown
 from booking.contacts import ContactUnreadableError
-from booking.offers import NotBookableOnline
+from booking.offers import CallbackOnly, NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused
 from booking.out_of_reach import OUT_OF_REACH
+from booking.policies import (
+    CannotBeBooked,
+    NewClientsNotWelcome,
+    NotOnline,
+    Refused,
+    TooManyBookings,
+    TooManyBookingsOfPatient,
+    Urgent,
+)
+from booking.questions import AnswersRefused
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,6 +70,8 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     errors: list[FieldError] = []
     alternatives: list[Alternative] = []
     tries_left: int | None = None
+    phone: str | None = None
+    emergency_text: str | None = None
     challenge: dict[str, str | int] | None = None
 
 
@@ -84,8 +96,17 @@ PROBLEMS: dict[type[Exception], Kind] = {
     ContactUnreadableError: Kind(status=422, code="contact-unreadable", title="Not a phone number or email address"),
     NotBookableOnline: Kind(status=422, code="not-bookable-online", title="Not bookable online"),
     HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
+    CallbackOnly: Kind(status=422, code="callback-only", title="Arranged by phone only"),
     CannotBeBooked: Kind(status=422, code="cannot-be-booked", title="Cannot be booked online"),
     NewClientsNotWelcome: Kind(status=403, code="new-clients-not-welcome", title="For the practice's own clients"),
+    Refused: Kind(status=403, code="not-online", title="Not online"),
+    NotOnline: Kind(status=403, code="not-online", title="Not online"),
+    TooManyBookings: Kind(status=403, code="too-many-bookings", title="Several appointments are booked already"),
+    TooManyBookingsOfPatient: Kind(
+        status=403, code="too-many-bookings-of-patient", title="This pet has appointments already"
+    ),
+    Urgent: Kind(status=422, code="urgent", title="Call the practice now"),
+    AnswersRefused: Kind(status=422, code="answers-refused", title="Some answers are missing or unclear"),
 }
 """Every error of the domain that a request can end in. A subclass without a line of its own is answered as its base."""
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from availability import Grid
@@ -29,6 +30,17 @@ class TypeStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needs: tuple[RoleNeed, ...]
 
 
+class Variant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a visit is for some. What is None matters not."""
+
+    length: timedelta
+    species: tuple[str, ...] | None = None
+    new_client: bool | None = None
+
+
+END_OF_LIFE = "end of life"
+
+
 class AppointmentType(Struct, frozen=True, kw_only=True):
     """What can be booked. `mode` callback: the practice calls back, no times are shown."""
 
@@ -49,15 +61,38 @@ class AppointmentType(Struct, frozen=True, kw_only=True):
     notice: timedelta
     horizon: timedelta
     max_per_day: int | None
+    variants: tuple[Variant, ...] = ()
 
     @property
     def length(self) -> timedelta:
         """What the client sees as the visit's length."""
         return sum((step.duration for step in self.steps), timedelta())
 
+    @property
+    def calls_back(self) -> bool:
+        """Whether the practice arranges it by phone; a farewell always, whatever else is set."""
+        return self.mode == "callback" or self.category.strip().lower().replace("_", " ") == END_OF_LIFE
+
+    def for_patient(self, species: str, *, new_client: bool) -> AppointmentType:
+        """Return the type as long as its first variant says that is for such a patient; else as it is."""
+        for variant in self.variants:
+            if (variant.species is None or species in variant.species) and variant.new_client in (None, new_client):
+                return msgspec.structs.replace(self, steps=lasting(self.steps, variant.length))
+        return self
+
+
+def lasting(steps: tuple[TypeStep, ...], length: timedelta) -> tuple[TypeStep, ...]:
+    """Give a visit a length by its longest step, which keeps a minute at least; the other steps keep theirs."""
+    if not steps:
+        return steps
+    longest = max(range(len(steps)), key=lambda n: steps[n].duration)
+    others = sum((step.duration for n, step in enumerate(steps) if n != longest), timedelta())
+    changed = msgspec.structs.replace(steps[longest], duration=max(length - others, timedelta(minutes=1)))
+    return (*steps[:longest], changed, *steps[longest + 1 :])
+
 
 COLUMNS = """appointment_type_id, pims_id, pims_name, name, description, category, species, steps, grid, buffer_before,
-  buffer_after, bookable_online, mode, who_may_book, notice, horizon, max_per_day"""
+  buffer_after, bookable_online, mode, who_may_book, notice, horizon, max_per_day, variants"""
 
 APPOINTMENT_TYPES = f"""
 SELECT {COLUMNS} FROM appointment_type WHERE practice_id = $1 AND active ORDER BY position, name, appointment_type_id
@@ -92,7 +127,7 @@ async def lock_appointment_type(
 SET_APPOINTMENT_TYPE = """
 UPDATE appointment_type SET name = $3, description = $4, category = $5, position = $6, species = $7, steps = $8,
   grid = $9, buffer_before = $10, buffer_after = $11, bookable_online = $12, mode = $13, who_may_book = $14,
-  notice = $15, horizon = $16, max_per_day = $17
+  notice = $15, horizon = $16, max_per_day = $17, variants = $18
 WHERE practice_id = $1 AND pims_id = $2
 """
 
@@ -120,6 +155,7 @@ async def configure_appointment_type(
         chosen.notice,
         chosen.horizon,
         chosen.max_per_day,
+        chosen.variants,
     )
 
 

@@ -9,14 +9,26 @@ from uuid import UUID
 from msgspec import Struct
 
 from availability import Assignment
+from booking.contacts import Contact
 from booking.db.pool import Connection, many, one
 
 Status = Literal["booked", "confirmed", "arrived", "fulfilled", "cancelled", "no_show"]
 Source = Literal["online", "pims", "staff"]
 
 
+class Answered(Struct, frozen=True, kw_only=True):
+    """A question of the practice as it was asked, and the client's answer."""
+
+    question_id: UUID
+    label: str
+    answer: str
+
+
 class Appointment(Struct, frozen=True, kw_only=True):
-    """An agreed meeting that was booked with us. `resources`: role → resource ids."""
+    """An agreed meeting that was booked with us. `resources`: role → resource ids.
+
+    Several patients booked in one go share a `reference`; each has an appointment, numbered by `visit` from 1.
+    """
 
     appointment_id: UUID
     reference: str
@@ -33,39 +45,67 @@ class Appointment(Struct, frozen=True, kw_only=True):
     calendar_sequence: int
     created_at: datetime
     pims_id: str | None = None
+    visit: int = 1
+    answers: list[Answered] = []
 
 
-COLUMNS = """appointment_id, reference, status, appointment_type_id, client_id, patient_id, starts_at, ends_at,
-  resources, new_client, reason, description, calendar_sequence, created_at, pims_id"""
+COLUMNS = """appointment_id, reference, visit, status, appointment_type_id, client_id, patient_id, starts_at, ends_at,
+  resources, new_client, reason, answers, description, calendar_sequence, created_at, pims_id"""
 
 INSERT_APPOINTMENT = """
-INSERT INTO appointment (practice_id, appointment_id, reference, manage_token_hash, source, appointment_type_id,
-  client_id, patient_id, starts_at, ends_at, resources, new_client, reason, description, created_at)
-VALUES ($1, $2, $3, $4, 'online', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO appointment (practice_id, appointment_id, reference, visit, manage_token_hash, source, contact, provider_id,
+  appointment_type_id, client_id, patient_id, starts_at, ends_at, resources, new_client, reason, answers, description,
+  created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 """
 
 
-async def insert_appointment(
-    conn: Connection, practice_id: UUID, appointment: Appointment, manage_token_hash: bytes
+async def insert_booking(
+    conn: Connection,
+    practice_id: UUID,
+    visits: tuple[Appointment, ...],
+    *,
+    source: Source,
+    contact: Contact | None,
+    provider_id: UUID | None,
+    manage_token_hash: bytes,
 ) -> None:
-    """Add an appointment booked online."""
-    await conn.execute(
+    """Add the visits of a booking; the manage token is the first one's. `provider_id`: who was asked for by name."""
+    await conn.executemany(
         INSERT_APPOINTMENT,
-        practice_id,
-        appointment.appointment_id,
-        appointment.reference,
-        manage_token_hash,
-        appointment.appointment_type_id,
-        appointment.client_id,
-        appointment.patient_id,
-        appointment.starts_at,
-        appointment.ends_at,
-        appointment.resources,
-        appointment.new_client,
-        appointment.reason,
-        appointment.description,
-        appointment.created_at,
+        [
+            (
+                practice_id,
+                one.appointment_id,
+                one.reference,
+                one.visit,
+                manage_token_hash if one.visit == 1 else None,
+                source,
+                contact,
+                provider_id,
+                one.appointment_type_id,
+                one.client_id,
+                one.patient_id,
+                one.starts_at,
+                one.ends_at,
+                one.resources,
+                one.new_client,
+                one.reason,
+                one.answers,
+                one.description,
+                one.created_at,
+            )
+            for one in visits
+        ],
     )
+
+
+BOOKING = f"SELECT {COLUMNS} FROM appointment WHERE practice_id = $1 AND reference = $2 ORDER BY visit LIMIT 10"
+
+
+async def booking_by_reference(conn: Connection, practice_id: UUID, reference: str) -> tuple[Appointment, ...]:
+    """Return the visits of a booking, in order; none where the practice has no such reference."""
+    return tuple(many(await conn.fetch(BOOKING, practice_id, reference), Appointment))
 
 
 APPOINTMENT = f"SELECT {COLUMNS} FROM appointment WHERE practice_id = $1 AND appointment_id = $2 AND source = 'online'"

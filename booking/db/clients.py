@@ -116,22 +116,30 @@ async def patient_by_id(conn: Connection, practice_id: UUID, patient_id: UUID) -
     return one(await conn.fetchrow(PATIENT, practice_id, patient_id), Patient)
 
 
+PATIENTS_BY_ID = """
+SELECT patient_id, client_id, pims_id, name, species, breed, sex, birth_date, status
+FROM patient WHERE practice_id = $1 AND patient_id = ANY($2::uuid[]) LIMIT 200
+"""
+
+
+async def patients_by_id(conn: Connection, practice_id: UUID, patient_ids: list[UUID]) -> dict[UUID, Patient]:
+    """Return those of some patients that there are."""
+    found = many(await conn.fetch(PATIENTS_BY_ID, practice_id, patient_ids), Patient)
+    return {one.patient_id: one for one in found}
+
+
 INSERT_PATIENT = """
 INSERT INTO patient (practice_id, patient_id, client_id, name, species, breed, sex, birth_date)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 
-async def insert_patient(conn: Connection, practice_id: UUID, patient: Patient) -> None:
-    """Add a patient that the PIMS does not know yet."""
-    await conn.execute(
+async def insert_patients(conn: Connection, practice_id: UUID, patients: list[Patient]) -> None:
+    """Add patients that the PIMS does not know yet."""
+    await conn.executemany(
         INSERT_PATIENT,
-        practice_id,
-        patient.patient_id,
-        patient.client_id,
-        patient.name,
-        patient.species,
-        patient.breed,
-        patient.sex,
-        patient.birth_date,
+        [
+            (practice_id, one.patient_id, one.client_id, one.name, one.species, one.breed, one.sex, one.birth_date)
+            for one in patients
+        ],
     )

@@ -12,12 +12,20 @@ from booking.db.pool import Connection, affected, many, one
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What a client wants to book, apart from the time. `provider_id` None: anybody who can."""
+    """What a client wants to book, apart from the time. `provider_id` None: anybody who can.
+
+    `patients`: the species of each; several are seen one after the other, by the same people in the same room.
+    """
 
     appointment_type_id: UUID
-    species: str
+    patients: tuple[str, ...]
     new_client: bool
     provider_id: UUID | None = None
+
+    @property
+    def species(self) -> str:
+        """The first patient's species."""
+        return self.patients[0]
 
 
 class Hold(Struct, frozen=True, kw_only=True):

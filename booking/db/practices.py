@@ -15,7 +15,11 @@ WhoMayBook = Literal["everyone", "existing_clients"]
 
 
 class Practice(Struct, frozen=True, kw_only=True):
-    """A veterinary business at one location. `region` is the one a phone number without a country is read in."""
+    """A veterinary business at one location. `region` is the one a phone number without a country is read in.
+
+    `urgent_words`: what stops a booking and sends the client to the phone; None: the usual ones. Codes are
+    sent as texts to numbers of the region and of `text_countries`.
+    """
 
     practice_id: UUID
     slug: str
@@ -33,10 +37,18 @@ class Practice(Struct, frozen=True, kw_only=True):
     hold_for: timedelta
     freshness_limit: timedelta
     stale_notice: timedelta
+    open_bookings_per_client: int = 5
+    open_bookings_per_patient: int = 2
+    urgent_words: list[str] | None = None
+    text_countries: list[str] = []
+    texts_per_day: int = 300
+    schedule_version: int = 0
 
 
 COLUMNS = """practice_id, slug, name, timezone, region, phone, email, emergency_text, address, languages,
-  allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice"""
+  allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice,
+  open_bookings_per_client, open_bookings_per_patient, urgent_words, text_countries, texts_per_day,
+  schedule_version"""
 
 # Slugs are how a practice is found: the one way in without a practice_id.
 PRACTICE_BY_SLUG = f"SELECT {COLUMNS} FROM practice WHERE slug = $1"

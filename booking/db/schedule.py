@@ -104,7 +104,7 @@ SELECT day, sum(n)::integer AS appointments FROM (
     AND status NOT IN ('cancelled', 'no_show')
   GROUP BY 1
   UNION ALL
-  SELECT (starts_at AT TIME ZONE $5)::date, count(*) FROM hold
+  SELECT (starts_at AT TIME ZONE $5)::date, sum(jsonb_array_length(wish -> 'patients')) FROM hold
   WHERE practice_id = $1 AND appointment_type_id = $2 AND starts_at >= $3 AND starts_at < $4 AND expires_at > $6
     AND hold_id IS DISTINCT FROM $7
   GROUP BY 1
@@ -123,7 +123,7 @@ async def booked_on(
     now: datetime,
     own_hold: UUID | None,
 ) -> list[BookedOn]:
-    """Count a type's appointments and live holds, but the asker's own, per local day between two instants."""
+    """Count a type's visits, booked or held by others than the asker, per local day between two instants."""
     return many(
         await conn.fetch(BOOKED_ON, practice_id, appointment_type_id, start, end, timezone, now, own_hold),
         BookedOn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
@@ -48,6 +48,25 @@ async def queue_write_back(
 ) -> None:
     """Queue one record; the worker is woken when the transaction commits."""
     await conn.execute(INSERT_WRITE_BACK, practice_id, write_back_id, appointment_id, kind, subject_id, key, now)
+
+
+INSERT_CREATION = """
+INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+"""
+
+
+async def queue_creations(
+    conn: Connection, practice_id: UUID, records: list[tuple[UUID, Kind, UUID, str]], now: datetime
+) -> None:
+    """Queue records to be created, in this order: of which appointment, what it is, its id, its key."""
+    await conn.executemany(
+        INSERT_CREATION,
+        [
+            (practice_id, uuid4(), appointment_id, kind, subject_id, key, now)
+            for appointment_id, kind, subject_id, key in records
+        ],
+    )
 
 
 # Due: queued or unresolved and its time has come, or left behind by a worker whose lease has run out.

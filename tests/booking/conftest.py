@@ -39,8 +39,9 @@ class Riverside:
     clinic: DemoClinic
     database_url: str
 
-    def wish(self, pims_id: str = "type-wellness", species: str = "dog", *, new_client: bool = False) -> Wish:
-        return Wish(appointment_type_id=self.types[pims_id].appointment_type_id, species=species, new_client=new_client)
+    def wish(self, pims_id: str = "type-wellness", *patients: str, new_client: bool = False) -> Wish:
+        type_id = self.types[pims_id].appointment_type_id
+        return Wish(appointment_type_id=type_id, patients=patients or ("dog",), new_client=new_client)
 
     async def slots(self, wish: Wish, *, days: int = 14, now: datetime = NOW) -> list[OfferedSlot]:
         first = local_date(now, self.practice.timezone)

@@ -35,7 +35,7 @@ async def olivias_booking(riverside: Riverside, held: Held, *, reason: str = "")
         hold_secret=held.secret,
         contact=contact,
         client=KnownClient(client_id=account.client.client_id),
-        patient=KnownPatient(patient_id=biscuit.patient_id),
+        patients=(KnownPatient(patient_id=biscuit.patient_id),),
         reason=reason,
     )
 
@@ -47,7 +47,7 @@ def strangers_booking(held: Held, *, contact: str = "+12125550777", species: str
         hold_secret=held.secret,
         contact=read_contact(contact, "US"),
         client=NewClient(given_name="Noor", family_name="Haddad"),
-        patient=NewPatient(name="Zuzu", species=species, breed="Mixed"),
+        patients=(NewPatient(name="Zuzu", species=species, breed="Mixed"),),
     )
 
 

@@ -10,11 +10,9 @@ import pytest
 
 from booking.book import (
     Booked,
-    CannotBeBooked,
     HoldUnknown,
     KnownClient,
     KnownPatient,
-    NewClientsNotWelcome,
 )
 from booking.contacts import read_contact
 from booking.db import practices
@@ -23,6 +21,7 @@ from booking.holds import Held, hold
 from booking.identify import accounts_of
 from booking.offers import NotBookableOnline
 from booking.once import KeyReused
+from booking.policies import CannotBeBooked, NewClientsNotWelcome
 from booking.visits import visit_by_token
 from pims_adapters.demo.clinic.personas import EMILY_STONE, GRACE_KIM, MARK_HALL
 from tests.booking.conftest import NOW, Riverside
@@ -100,7 +99,7 @@ async def test_a_deceased_patient_cannot_be_booked(riverside: Riverside) -> None
     async with across_practices(riverside.pool) as conn:
         rusty = await conn.fetchval("SELECT patient_id FROM patient WHERE pims_id = 'pat-rusty'")
     with pytest.raises(CannotBeBooked):
-        await send(riverside, msgspec.structs.replace(booking, patient=KnownPatient(patient_id=rusty)), "k")
+        await send(riverside, msgspec.structs.replace(booking, patients=(KnownPatient(patient_id=rusty),)), "k")
 
 
 async def test_a_patient_of_another_client_cannot_be_booked(riverside: Riverside) -> None:
@@ -108,7 +107,7 @@ async def test_a_patient_of_another_client_cannot_be_booked(riverside: Riverside
     async with across_practices(riverside.pool) as conn:
         coco = await conn.fetchval("SELECT patient_id FROM patient WHERE pims_id = 'pat-coco'")
     with pytest.raises(CannotBeBooked):
-        await send(riverside, msgspec.structs.replace(booking, patient=KnownPatient(patient_id=coco)), "k")
+        await send(riverside, msgspec.structs.replace(booking, patients=(KnownPatient(patient_id=coco),)), "k")
 
 
 async def test_a_client_whom_the_proven_contact_does_not_reach_cannot_be_booked_for(riverside: Riverside) -> None:
@@ -127,7 +126,7 @@ async def test_a_species_that_the_type_is_not_for_cannot_be_booked(riverside: Ri
         await olivias_booking(riverside, held),
         contact=contact,
         client=KnownClient(client_id=account.client.client_id),
-        patient=KnownPatient(patient_id=kiwi.patient_id),
+        patients=(KnownPatient(patient_id=kiwi.patient_id),),
     )
     with pytest.raises(NotBookableOnline):
         await send(riverside, booking, "k")

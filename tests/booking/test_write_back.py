@@ -143,7 +143,7 @@ async def test_a_second_booking_of_a_new_client_waits_until_the_client_is_writte
         client = first.appointment.client_id
         assert await conn.fetchval("SELECT pims_id FROM client WHERE client_id = $1", client) is None
     known = msgspec.structs.replace(
-        strangers_booking(held), client=KnownClient(client_id=client), patient=KnownPatient(patient_id=patient)
+        strangers_booking(held), client=KnownClient(client_id=client), patients=(KnownPatient(patient_id=patient),)
     )
     second = await send(connected, known, "second")
     assert isinstance(second, Booked)

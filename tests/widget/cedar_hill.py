@@ -56,7 +56,7 @@ class CedarHill:
         return local_date(datetime.now(UTC), self.practice.timezone)
 
     def wish(self, pims_id: str = "wellness") -> Wish:
-        return Wish(appointment_type_id=self.types[pims_id], species="dog", new_client=False)
+        return Wish(appointment_type_id=self.types[pims_id], patients=("dog",), new_client=False)
 
     async def set_who_may_book(self, who: WhoMayBook) -> None:
         async with across_practices(self.pool) as conn:
@@ -117,8 +117,7 @@ async def open_cedar_hill(pool: Pool, slug: str = "cedar-hill") -> CedarHill:
             await appointment_types.configure_appointment_type(conn, id_, one, position=position)
         await clients.insert_client(conn, id_, sam, "Sam", "Field", datetime.now(UTC))
         await conn.execute("INSERT INTO client_contact VALUES ($1, $2, 'phone', $3, $3)", id_, sam, SAMS_PHONE)
-        for pet in pets:
-            await clients.insert_patient(conn, id_, pet)
+        await clients.insert_patients(conn, id_, pets)
         await conn.execute("UPDATE patient SET status = 'deceased' WHERE name = 'Rex'")
     types = {one.pims_id or "": one.appointment_type_id for one in offered}
     return CedarHill(pool, practice, types, {pet.name: pet.patient_id for pet in pets}, sam)

@@ -50,7 +50,7 @@ class OakLane:
         return local_date(datetime.now(UTC), self.practice.timezone) + timedelta(days=1)
 
     def wish(self) -> Wish:
-        return Wish(appointment_type_id=self.type_id, species="dog", new_client=True)
+        return Wish(appointment_type_id=self.type_id, patients=("dog",), new_client=True)
 
     async def offer(self) -> Offer:
         """Return what a client is offered tomorrow."""
@@ -71,7 +71,7 @@ class OakLane:
             hold_secret=held.secret,
             contact=read_contact("+12125550777", "US"),
             client=NewClient(given_name="Noor", family_name=family_name),
-            patient=NewPatient(name=patient, species="dog"),
+            patients=(NewPatient(name=patient, species="dog"),),
         )
         booked = await book(
             self.pool,

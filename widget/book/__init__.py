@@ -5,6 +5,8 @@ from __future__ import annotations
 from litestar import Router
 
 from booking.offers import NotBookableOnline
+from booking.policies import Refused
+from booking.questions import AnswersRefused
 from widget.book import ask, check, choose, pet, times, visit, who
 from widget.book.shell import (
     PROVIDED,
@@ -14,6 +16,7 @@ from widget.book.shell import (
     flow_ended,
     go_elsewhere,
     not_bookable_online,
+    refused,
 )
 
 router = Router(
@@ -53,5 +56,7 @@ router = Router(
         FlowEnded: flow_ended,
         GoElsewhere: go_elsewhere,
         NotBookableOnline: not_bookable_online,
+        Refused: refused,
+        AnswersRefused: refused,
     },
 )

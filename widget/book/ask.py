@@ -104,7 +104,7 @@ async def _send(
         message=message,
     )
     await request_appointment(pool, practice, asked, now=now())
-    quietly = "?quietly=1" if chosen and chosen.mode == "callback" else ""
+    quietly = "?quietly=1" if chosen and chosen.calls_back else ""
     return see_other(f"/book/{practice.slug}/request/sent{quietly}")
 
 
@@ -129,8 +129,8 @@ async def _ask_page(
         why=why,
         back=back,
         chosen=chosen,
-        quiet=chosen is not None and chosen.mode == "callback",
-        types=[one for one in offered if one.mode == "instant"],
+        quiet=chosen is not None and chosen.calls_back,
+        types=[one for one in offered if not one.calls_back],
         species=[*species_of(offered), OTHER_SPECIES],
     )
 

@@ -13,11 +13,9 @@ from msgspec import Struct
 from booking.book import (
     Booked,
     Booking,
-    CannotBeBooked,
     HoldUnknown,
     KnownClient,
     KnownPatient,
-    NewClientsNotWelcome,
     NewPatient,
     book,
 )
@@ -29,6 +27,7 @@ from booking.holds import extend, find_hold
 from booking.identify import accounts_of
 from booking.offers import choosable_providers
 from booking.once import KeyReused
+from booking.policies import CannotBeBooked, NewClientsNotWelcome
 from widget import flow as flows
 from widget.book.shell import GoElsewhere, TheFlow, TheKept, ThePractice, booking_page, flow_path
 from widget.clock import now
@@ -84,7 +83,7 @@ async def confirm(
         hold_secret=flow.hold_secret,
         contact=flow.contact,
         client=flow.client,
-        patient=flow.patient,
+        patients=(flow.patient,),
         reason=flow.reason,
     )
     try:

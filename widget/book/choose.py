@@ -77,11 +77,11 @@ async def choose_type(practice: ThePractice, request: HttpRequest, pool: ThePool
         request,
         practice,
         redis,
-        Wish(appointment_type_id=chosen.appointment_type_id, species=species, new_client=client == "new"),
+        Wish(appointment_type_id=chosen.appointment_type_id, patients=(species,), new_client=client == "new"),
         reason=reason,
         source=form.line("source", most=LONGEST_SOURCE),
     )
-    return see_other(f"{flow_path(practice, token)}/{'request' if chosen.mode == 'callback' else 'times'}")
+    return see_other(f"{flow_path(practice, token)}/{'request' if chosen.calls_back else 'times'}")
 
 
 @get("/book/{slug:str}/f/{token:str}/visit")
@@ -112,7 +112,7 @@ async def change_type(
         wish = msgspec.structs.replace(flow.wish, appointment_type_id=chosen.appointment_type_id, provider_id=None)
         changed = msgspec.structs.replace(changed, wish=wish, hold_id=None, hold_secret="", starts_at=None)
     await flows.save(redis, practice, token, changed)
-    return see_other(f"{flow_path(practice, token)}/{'request' if chosen.mode == 'callback' else next_step(changed)}")
+    return see_other(f"{flow_path(practice, token)}/{'request' if chosen.calls_back else next_step(changed)}")
 
 
 async def begin(

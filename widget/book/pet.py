@@ -154,7 +154,7 @@ def _new_patient(form: Form, practice: Practice, appointment_type: AppointmentTy
 
 def _with_client(flow: Flow, client: KnownClient | NewClient, patient: KnownPatient | NewPatient, species: str) -> Flow:
     """Keep who it is; what they said at first about being new, and the species, give way to what is so."""
-    wish = msgspec.structs.replace(flow.wish, new_client=isinstance(client, NewClient), species=species)
+    wish = msgspec.structs.replace(flow.wish, new_client=isinstance(client, NewClient), patients=(species,))
     return msgspec.structs.replace(flow, client=client, patient=patient, wish=wish)
 
 

@@ -17,6 +17,8 @@ from booking.db.practices import Practice, practice_by_slug
 from booking.holds import find_hold
 from booking.limits import Limit, address_block, exceeded
 from booking.offers import NotBookableOnline
+from booking.policies import Refused
+from booking.questions import AnswersRefused
 from widget import flow as flows
 from widget.clock import now
 from widget.flow import Flow, next_step
@@ -135,3 +137,8 @@ def flow_ended(request: HttpRequest, _: FlowEnded) -> Response[str]:
 def not_bookable_online(request: HttpRequest, _: NotBookableOnline) -> Response[str]:
     """Say that the visit cannot be booked online as asked."""
     return booking_page(request, request.scope["state"]["practice"], "not_offered.html", status=422)
+
+
+def refused(request: HttpRequest, refusal: Refused | AnswersRefused) -> Response[str]:
+    """Say why the practice does not book it online."""
+    return booking_page(request, request.scope["state"]["practice"], "refused.html", status=422, why=str(refusal))

@@ -212,7 +212,7 @@ def _wish(type_: str, species: str, client: str) -> Wish | None:
     type_id = uuid_of(type_)
     if type_id is None or not species or client not in CLIENTS:
         return None
-    return Wish(appointment_type_id=type_id, species=species[:100], new_client=client == "new")
+    return Wish(appointment_type_id=type_id, patients=(species[:100],), new_client=client == "new")
 
 
 def _with_provider(wish: Wish, provider: str) -> Wish:
