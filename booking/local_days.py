@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
+
 
 def local_date(instant: datetime, timezone: str) -> date:
     """Return the local date on which an instant falls."""
@@ -29,3 +31,8 @@ def days_touched(start: datetime, end: datetime, timezone: str) -> list[date]:
 def in_zone(instant: datetime, timezone: str) -> datetime:
     """Return the same instant with the practice's wall-clock time."""
     return instant.astimezone(ZoneInfo(timezone))
+
+
+def spoken_time(instant: datetime, timezone: str) -> str:
+    """Return a time as people say it, in the practice's zone: `Tuesday, March 3, 10:15 AM`."""
+    return format_datetime(in_zone(instant, timezone), "EEEE, MMMM d, h:mm a", locale="en")

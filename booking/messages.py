@@ -13,14 +13,13 @@ from uuid import UUID
 
 import aiosmtplib
 import msgspec
-from babel.dates import format_datetime
 from redis.asyncio import Redis
 
 from booking.contacts import Contact
 from booking.db.appointments import Appointment
 from booking.db.messages import Message
 from booking.db.practices import Practice
-from booking.local_days import in_zone
+from booking.local_days import spoken_time
 
 SEND_TIMEOUT = timedelta(seconds=10)
 MAILBOX = "vetslot:mailbox"
@@ -70,7 +69,7 @@ def booked_message(
     message_id: UUID,
 ) -> Message:
     """Write the message that says that an appointment is booked, for one patient or several."""
-    when = spoken_time(practice, appointment)
+    when = spoken_time(appointment.starts_at, practice.timezone)
     booked = f"{named(patient_names)} {'is' if len(patient_names) == 1 else 'are'} booked"
     return Message(
         practice_id=practice.practice_id,
@@ -92,11 +91,6 @@ def named(patient_names: list[str]) -> str:
     """Return names as people say them: `Biscuit, Mochi and Zuzu`."""
     *others, last = patient_names
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def spoken_time(practice: Practice, appointment: Appointment) -> str:
-    """Return a time as people say it, in the practice's zone: `Tuesday, March 3, 10:15 AM`."""
-    return format_datetime(in_zone(appointment.starts_at, practice.timezone), "EEEE, MMMM d, h:mm a", locale="en")
 
 
 class MailboxChannel:

@@ -19,6 +19,7 @@ from booking.contacts import Contact, read_email, read_phone
 from booking.db import claims, clients, connections, mirror, practices, write_backs
 from booking.db.claims import Holder
 from booking.db.connections import Connection
+from booking.db.mirror import said_of
 from booking.db.pool import Connection as Conn
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
@@ -27,6 +28,7 @@ from pims_adapters import contract as pims
 
 MOST_PAGES = 1000
 FREES_ITS_TIME = ("cancelled", "no_show")
+OURS_TO_NOTE = ("confirmed", "arrived", "fulfilled", "no_show")
 KINDS: dict[type, pims.Kind] = {pims.Client: "client", pims.Patient: "patient", pims.Appointment: "appointment"}
 
 log = structlog.get_logger()
@@ -46,22 +48,28 @@ async def sync(
     applied = 0
     cursor = connection.cursor
     for _ in range(MOST_PAGES):
+        async with of_practice(pool, connection.practice_id) as conn:
+            written_before = await connections.changes_written(conn, connection.practice_id)
         try:
             page = await adapter.changes(cursor)
         except pims.CursorExpired:
             log.warning("sync.cursor_expired", connection=str(connection.connection_id))
             page = await adapter.changes(None)
-        async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
-            if not await connections.lock_sync(conn, connection.practice_id, connection.connection_id, cursor):
-                return Synced(changes=applied, complete=False)  # another worker is at it, or has been
-            await _apply(conn, connection.practice_id, page, clock())
-            await connections.advance(
-                conn,
-                connection.practice_id,
-                connection.connection_id,
-                page.cursor,
-                None if page.more else min(page.as_of, clock()),
-            )
+        try:
+            async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
+                if not await connections.lock_sync(conn, connection.practice_id, connection.connection_id, cursor):
+                    return Synced(changes=applied, complete=False)  # another worker is at it, or has been
+                if await _apply(conn, connection.practice_id, page, clock()):
+                    await _check_not_overtaken(conn, connection.practice_id, written_before)
+                await connections.advance(
+                    conn,
+                    connection.practice_id,
+                    connection.connection_id,
+                    page.cursor,
+                    None if page.more else min(page.as_of, clock()),
+                )
+        except _Overtaken:
+            continue
         applied += len(page.changes)
         cursor = page.cursor
         if not page.more:
@@ -69,10 +77,23 @@ async def sync(
     return Synced(changes=applied, complete=False)
 
 
-async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: datetime) -> None:
-    """Apply one page: what others refer to first, and of a record that changed twice its last state."""
+class _Overtaken(Exception):
+    """Rolls a page back that may show an appointment as it was before the PIMS changed it on our word."""
+
+
+async def _check_not_overtaken(conn: Conn, practice_id: UUID, written_before: int) -> None:
+    """Raise `_Overtaken` where a change of ours was written since the page was asked for: it is to be read again."""
+    if await connections.changes_written(conn, practice_id) != written_before:
+        raise _Overtaken
+
+
+async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: datetime) -> bool:
+    """Apply one page: what others refer to first, and of a record that changed twice its last state.
+
+    True: it had news for an appointment of ours.
+    """
     if not page.changes:
-        return
+        return False
     practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
         raise LookupError("A connection's practice is kept as long as the connection.")
@@ -87,8 +108,7 @@ async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: date
                 await mirror.put_closure(conn, practice_id, uuid4(), change)
             case pims.AppointmentType():
                 await mirror.put_appointment_type(conn, practice_id, uuid4(), change)
-            case pims.Client() | pims.Patient() | pims.Appointment():
-                await _recognize(conn, practice_id, change)
+    await _recognize(conn, practice_id, list(last.values()))
     resource_ids = await mirror.resource_ids(conn, practice_id)
     for change in last.values():
         # A column that the PIMS has not told us of cannot be booked with us either: its time does not matter.
@@ -99,21 +119,25 @@ async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: date
         if isinstance(change, pims.Patient) and not await mirror.put_patient(conn, practice_id, uuid4(), change):
             log.warning("sync.patient_of_unknown_client", practice=str(practice_id), pims_id=change.pims_id)
     appointments = [one for one in last.values() if isinstance(one, pims.Appointment)]
-    await _put_appointments(conn, practice, appointments, resource_ids, now)
+    news = await _put_appointments(conn, practice, appointments, resource_ids, now)
     for gone in page.changes:
         if isinstance(gone, pims.Gone):
-            await _forget(conn, practice_id, gone)
+            await _forget(conn, practice_id, gone, now)
     await practices.raise_schedule_version(conn, practice_id)
+    return news
 
 
-async def _recognize(conn: Conn, practice_id: UUID, record: pims.Client | pims.Patient | pims.Appointment) -> None:
-    """Recognize a record that we wrote, which may come back before we have heard that it was written."""
-    if record.marker is None:
-        return
-    kind = KINDS[type(record)]
-    subject_id = await write_backs.subject_of_key(conn, practice_id, kind, record.marker)
-    if subject_id is not None:
-        await write_backs.set_pims_id(conn, practice_id, kind, subject_id, record.pims_id)
+async def _recognize(conn: Conn, practice_id: UUID, records: list[pims.Change]) -> None:
+    """Recognize records that we wrote, which may come back before we have heard that they were written."""
+    ours: list[tuple[UUID, pims.Kind, str]] = []
+    for record in records:
+        if isinstance(record, pims.Client | pims.Patient | pims.Appointment) and record.marker is not None:
+            kind = KINDS[type(record)]
+            subject_id = await write_backs.subject_of_key(conn, practice_id, kind, record.marker)
+            if subject_id is not None:
+                ours.append((subject_id, kind, record.pims_id))
+    for subject_id, kind, pims_id in sorted(ours, key=lambda one: one[0]):
+        await write_backs.set_pims_id(conn, practice_id, kind, subject_id, pims_id)
 
 
 async def _put_clients(conn: Conn, practice: Practice, records: list[pims.Client], now: datetime) -> None:
@@ -132,37 +156,56 @@ async def _put_clients(conn: Conn, practice: Practice, records: list[pims.Client
 
 async def _put_appointments(
     conn: Conn, practice: Practice, records: list[pims.Appointment], resource_ids: dict[str, UUID], now: datetime
-) -> None:
-    """Mirror appointments and what they take, double bookings included; one that did not change keeps its claims."""
+) -> bool:
+    """Mirror appointments and what they take, double bookings included; one that did not change keeps its claims.
+
+    Where a change of ours is on its way, what the PIMS only repeats does not undo it; what is news there does. True:
+    there was news for an appointment of ours.
+    """
     practice_id = practice.practice_id
+    await mirror.lock_mirrored(conn, practice_id, [one.pims_id for one in records])
     days = {day for one in records for day in days_touched(one.start, one.end, practice.timezone)}
     await claims.lock_days(conn, practice_id, days)
     known = await mirror.mirrored_appointments(conn, practice_id, [one.pims_id for one in records])
+    news = False
     added: list[tuple[UUID, pims.Appointment]] = []
     takes: list[tuple[Holder, Occupied]] = []
     for record in records:
         uses = {resource_ids[pims_id] for pims_id in record.resources if pims_id in resource_ids}
-        busy = uses if record.status not in FREES_ITS_TIME else set()
         ours = known.get(record.pims_id)
         if ours is None:
-            appointment_id = uuid4()
+            appointment_id, status = uuid4(), record.status
             added.append((appointment_id, record))
         else:
             appointment_id = ours.appointment_id
+            said = said_of(record)
             await mirror.update_from_pims(conn, practice_id, appointment_id, record)
+            if ours.ahead and ours.said in (None, said):
+                continue
+            # What was noted of a visit with us stands until the PIMS says something else than before.
+            repeated = ours.said is not None and ours.said.status == record.status
+            status = ours.status if repeated and ours.status in OURS_TO_NOTE else record.status
+            busy = uses if status not in FREES_ITS_TIME else set()
+            await mirror.move_from_pims(conn, practice_id, appointment_id, status, record)
+            if ours.ahead:
+                await mirror.followed_by_hand(conn, practice_id, appointment_id, now)
             if (ours.starts_at, ours.ends_at, set(ours.resource_ids)) == (record.start, record.end, busy):
                 continue
+            news = news or ours.source != "pims"
             await mirror.set_resources(conn, practice_id, appointment_id, {"resource": sorted(map(str, uses))})
             await claims.free_appointment(conn, practice_id, appointment_id)
         holder = Holder(appointment_id=appointment_id)
+        busy = uses if status not in FREES_ITS_TIME else set()
         takes += [(holder, Occupied(resource=str(one), start=record.start, end=record.end)) for one in sorted(busy)]
     await mirror.insert_from_pims(conn, practice_id, added, now)
     await take(conn, practice, takes, now=now)
+    return news
 
 
-async def _forget(conn: Conn, practice_id: UUID, gone: pims.Gone) -> None:
+async def _forget(conn: Conn, practice_id: UUID, gone: pims.Gone, now: datetime) -> None:
     if gone.of == "appointment":
         known = await mirror.mirrored_appointments(conn, practice_id, [gone.pims_id])
         for one in known.values():
             await claims.free_appointment(conn, practice_id, one.appointment_id)
+            await mirror.followed_by_hand(conn, practice_id, one.appointment_id, now)
     await mirror.forget(conn, practice_id, gone)

@@ -1,7 +1,8 @@
-"""Write-back: bring an appointment, and the client and patient it needs, into the practice's PIMS; once, and provably.
+"""Write-back: bring an appointment, the client and patient it needs, and its changes into the practice's PIMS.
 
-A record is `written` when it was read back from the PIMS. When an answer fails to come, its fate is `unknown`: it is
-settled by looking for our key in the PIMS, never by sending again blindly.
+Once, and provably: a record is `written` when it was read back from the PIMS. When an answer fails to come, its fate is
+`unknown`: it is settled by looking for our key in the PIMS, never by sending again blindly. `write_back_changes` has
+what is particular to changes.
 """
 
 from __future__ import annotations
@@ -13,47 +14,31 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
-from msgspec import Struct
 
-from booking.db import clients, write_backs
+from booking.db import clients, connections, mirror, write_backs
+from booking.db.mirror import said_of
 from booking.db.pool import Connection, Pool, of_practice
+from booking.db.webhooks import Event
 from booking.db.write_backs import WriteBack
+from booking.webhooks import announce
+from booking.write_back_changes import (
+    Outcome,
+    Postponed,
+    Stuck,
+    Superseded,
+    Written,
+    appointment_draft,
+    change,
+)
 from pims_adapters import contract as pims
 
 LEASE = timedelta(seconds=15)
 CALL_LIMIT = timedelta(seconds=12)  # ends before the lease does: nobody else sends while we may still be sending
 MOST_ATTEMPTS = 40
 LONGEST_PAUSE = timedelta(minutes=5)
+EVENTS: dict[str, Event] = {"written": "write_back.written", "needs_attention": "write_back.needs_attention"}
 
 log = structlog.get_logger()
-
-
-class Written(Struct, frozen=True, kw_only=True):
-    """The record stands in the PIMS and was read back."""
-
-    pims_id: str
-
-
-class Postponed(Struct, frozen=True, kw_only=True):
-    """Not now. `unknown`: it may have been written, and must be looked for first."""
-
-    reason: str
-    unknown: bool
-
-
-class Stuck(Struct, frozen=True, kw_only=True):
-    """Sending the same again would not help: a person has to look."""
-
-    reason: str
-
-
-class Superseded(Struct, frozen=True, kw_only=True):
-    """What was to be written no longer is."""
-
-    reason: str
-
-
-Outcome = Written | Postponed | Stuck | Superseded
 
 
 async def deliver_due(
@@ -76,7 +61,11 @@ async def _deliver(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> 
     """Write one record and turn whatever goes wrong into an outcome."""
     try:
         async with asyncio.timeout(CALL_LIMIT.total_seconds()):
-            return await _write(pool, adapter, leased)
+            if leased.action == "create":
+                return await _create(pool, adapter, leased)
+            async with of_practice(pool, leased.practice_id) as conn:
+                wanted = await write_backs.appointment_to_write(conn, leased.practice_id, leased.appointment_id)
+            return await change(adapter, leased, wanted)
     except pims.PimsUnavailable as failure:
         return Postponed(reason=str(failure), unknown=failure.outcome_unknown)
     except TimeoutError:
@@ -87,28 +76,29 @@ async def _deliver(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> 
         return Stuck(reason=str(refusal))
 
 
-async def _write(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
-    async with of_practice(pool, leased.practice_id) as conn:
-        draft = await _draft(conn, leased)
-    if isinstance(draft, Postponed | Superseded | Stuck):
-        return draft
+async def _create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
     # Only the very first try may send without looking: any other may follow one whose fate nobody heard of.
     first_try = leased.was == "queued" and leased.attempts == 1
-    pims_id = None if first_try else await adapter.find(leased.kind, leased.key)
-    if pims_id is None:
-        pims_id = await _create(adapter, draft, leased.key)
+    found = None if first_try else await adapter.find(leased.kind, leased.key)
+    async with of_practice(pool, leased.practice_id) as conn:
+        draft = await _draft(conn, leased, found=found is not None)
+        follow = found is not None and await write_backs.changes_follow(conn, leased.practice_id, leased.appointment_id)
+    if isinstance(draft, Postponed | Superseded | Stuck):
+        return draft
+    pims_id = found or await _send(adapter, draft, leased.key)
     try:
         shown = await adapter.read(leased.kind, pims_id)
     except pims.PimsUnavailable as failure:
         return Postponed(reason=f"Written, but not read back yet. {failure}", unknown=True)
-    wrong = _difference(draft, shown, leased.key)
-    return Stuck(reason=wrong) if wrong else Written(pims_id=pims_id)
+    # What was found may stand as it was first sent: a change made since then goes its own way.
+    wrong = _difference(draft, shown, leased.key, time_matters=not follow)
+    return Stuck(reason=wrong) if wrong else Written(pims_id=pims_id, shown=shown)
 
 
 Draft = pims.ClientDraft | pims.PatientDraft | pims.AppointmentDraft
 
 
-async def _create(adapter: pims.PimsAdapter, draft: Draft, key: str) -> str:
+async def _send(adapter: pims.PimsAdapter, draft: Draft, key: str) -> str:
     match draft:
         case pims.ClientDraft():
             return await adapter.create_client(draft, key)
@@ -118,8 +108,11 @@ async def _create(adapter: pims.PimsAdapter, draft: Draft, key: str) -> str:
             return await adapter.create_appointment(draft, key)
 
 
-async def _draft(conn: Connection, leased: WriteBack) -> Draft | Postponed | Superseded | Stuck:
-    """Return what is to be written, as it stands now; its client and patient must be in the PIMS before it."""
+async def _draft(conn: Connection, leased: WriteBack, *, found: bool) -> Draft | Postponed | Superseded | Stuck:
+    """Return what is to be written, as it stands now; its client and patient must be in the PIMS before it.
+
+    A cancelled appointment is not written; one that was `found` there is taken note of, so that it can be cancelled.
+    """
     if leased.kind == "client":
         return await _client_draft(conn, leased)
     if leased.kind == "patient":
@@ -138,7 +131,7 @@ async def _draft(conn: Connection, leased: WriteBack) -> Draft | Postponed | Sup
             birth_date=patient.birth_date,
         )
     appointment = await write_backs.appointment_to_write(conn, leased.practice_id, leased.appointment_id)
-    if appointment is None or appointment.status == "cancelled":
+    if appointment is None or (appointment.status == "cancelled" and not found):
         return Superseded(reason="The appointment was cancelled before it was written.")
     if appointment.client is None:
         return await _waits_for(conn, leased, appointment.client_id, "client")
@@ -146,15 +139,7 @@ async def _draft(conn: Connection, leased: WriteBack) -> Draft | Postponed | Sup
         return await _waits_for(conn, leased, appointment.patient_id, "patient")
     if appointment.appointment_type is None:
         return Stuck(reason="The appointment type is not linked to one of the PIMS.")
-    return pims.AppointmentDraft(
-        client=appointment.client,
-        patient=appointment.patient,
-        appointment_type=appointment.appointment_type,
-        start=appointment.starts_at,
-        end=appointment.ends_at,
-        resources=tuple(appointment.resources),
-        description=appointment.description,
-    )
+    return appointment_draft(appointment, appointment.client, appointment.patient, appointment.appointment_type)
 
 
 async def _client_draft(conn: Connection, leased: WriteBack) -> pims.ClientDraft | Superseded:
@@ -178,14 +163,17 @@ async def _waits_for(conn: Connection, leased: WriteBack, subject_id: UUID, what
     return Postponed(reason=f"Waits until the {what} is written.", unknown=False)
 
 
-def _difference(draft: Draft, shown: pims.Client | pims.Patient | pims.Appointment | None, key: str) -> str | None:
+def _difference(
+    draft: Draft, shown: pims.Client | pims.Patient | pims.Appointment | None, key: str, *, time_matters: bool
+) -> str | None:
     """Say what the PIMS shows otherwise than it was written, if anything; the words name no person."""
     if shown is None:
         return "The PIMS accepted the record and does not show it."
     if shown.marker != key:
         return "The PIMS shows another record under the identifier that it gave."
     if (
-        isinstance(draft, pims.AppointmentDraft)
+        time_matters
+        and isinstance(draft, pims.AppointmentDraft)
         and isinstance(shown, pims.Appointment)
         and (draft.start, draft.end) != (shown.start, shown.end)
     ):
@@ -211,14 +199,21 @@ async def _settle(pool: Pool, leased: WriteBack, outcome: Outcome, now: datetime
         case Superseded():
             state, reason = "superseded", outcome.reason
     async with of_practice(pool, leased.practice_id) as conn, conn.transaction():
-        if isinstance(outcome, Written):
+        if isinstance(outcome, Written) and outcome.pims_id is not None:
             await write_backs.set_pims_id(conn, leased.practice_id, leased.kind, leased.subject_id, outcome.pims_id)
+        if isinstance(outcome, Written) and leased.kind == "appointment":
+            # In the order in which everybody locks: the appointment, the connection, its outbox.
+            await mirror.set_said(conn, leased.practice_id, leased.appointment_id, said_of(outcome.shown))
+            await connections.count_change_written(conn, leased.practice_id)
         mine = await write_backs.settle(conn, leased, state, reason=reason, due_at=due_at, now=now)
+        if mine and state in ("written", "needs_attention"):
+            await announce(conn, leased.practice_id, EVENTS[state], leased.write_back_id, now)
     log.info(
         "write_back.settled" if mine else "write_back.lease_lost",
         practice=str(leased.practice_id),
         write_back=str(leased.write_back_id),
         kind=leased.kind,
+        action=leased.action,
         state=state,
         attempts=leased.attempts,
         seconds=round((now - leased.queued_at).total_seconds(), 3),

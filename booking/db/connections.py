@@ -111,3 +111,19 @@ WHERE practice_id = $1 AND connection_id = $2
 async def record_failure(conn: Conn, practice_id: UUID, connection_id: UUID, failure: str, now: datetime) -> None:
     """Remember why the PIMS could not be read, and since when."""
     await conn.execute(FAIL, practice_id, connection_id, failure, now)
+
+
+CHANGES_WRITTEN = "SELECT changes_written FROM connection WHERE practice_id = $1 ORDER BY connection_id LIMIT 1"
+
+
+async def changes_written(conn: Conn, practice_id: UUID) -> int:
+    """Return how often the PIMS has done something with an appointment on our word."""
+    return int(await conn.fetchval(CHANGES_WRITTEN, practice_id) or 0)
+
+
+COUNT_CHANGE_WRITTEN = "UPDATE connection SET changes_written = changes_written + 1 WHERE practice_id = $1"
+
+
+async def count_change_written(conn: Conn, practice_id: UUID) -> None:
+    """Note that pages read before now may show an appointment as it was."""
+    await conn.execute(COUNT_CHANGE_WRITTEN, practice_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -150,8 +150,29 @@ async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record:
     return affected(status) == 1
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """What the PIMS says of an appointment that can be changed with us too."""
+
+    status: Status
+    start: datetime
+    end: datetime
+    resources: list[str]
+
+
+def said_of(record: object) -> Said | None:
+    """Return what a record of the PIMS says, if it is an appointment."""
+    if not isinstance(record, pims.Appointment):
+        return None
+    return Said(
+        status=record.status,
+        start=record.start.astimezone(UTC),
+        end=record.end.astimezone(UTC),
+        resources=sorted(record.resources),
+    )
+
+
 class Mirrored(Struct, frozen=True, kw_only=True):
-    """An appointment of the PIMS as we have it."""
+    """An appointment of the PIMS as we have it. `ahead`: a change of ours is still on its way there."""
 
     pims_id: str
     appointment_id: UUID
@@ -159,11 +180,29 @@ class Mirrored(Struct, frozen=True, kw_only=True):
     status: Status
     starts_at: datetime
     ends_at: datetime
+    said: Said | None
+    ahead: bool
     resource_ids: list[UUID]
 
 
+LOCK_MIRRORED = """
+SELECT FROM appointment WHERE practice_id = $1 AND pims_id = ANY($2::text[]) ORDER BY appointment_id FOR NO KEY UPDATE
+"""
+
+
+async def lock_mirrored(conn: Connection, practice_id: UUID, pims_ids: list[str]) -> None:
+    """Keep our copies of appointments of the PIMS from others until the transaction ends.
+
+    In the order of their ids and before any day's lock, as whoever changes a booking takes them.
+    """
+    await conn.execute(LOCK_MIRRORED, practice_id, pims_ids)
+
+
 MIRRORED = """
-SELECT a.pims_id, a.appointment_id, a.source, a.status, a.starts_at, a.ends_at,
+SELECT a.pims_id, a.appointment_id, a.source, a.status, a.starts_at, a.ends_at, a.pims_said AS said,
+  EXISTS (SELECT FROM write_back w
+    WHERE w.practice_id = a.practice_id AND w.appointment_id = a.appointment_id AND w.kind = 'appointment'
+      AND w.action <> 'create' AND w.state NOT IN ('written', 'superseded')) AS ahead,
   coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
             WHERE c.practice_id = a.practice_id AND c.appointment_id = a.appointment_id), '{}') AS resource_ids
 FROM appointment a WHERE a.practice_id = $1 AND a.pims_id = ANY($2::text[])
@@ -178,8 +217,8 @@ async def mirrored_appointments(conn: Connection, practice_id: UUID, pims_ids: l
 
 INSERT_FROM_PIMS = """
 INSERT INTO appointment (practice_id, appointment_id, pims_id, source, status, starts_at, ends_at, description,
-  created_at, appointment_type_id, client_id, patient_id)
-SELECT $1, $2, $3, 'pims', $4, $5, $6, $7, $8,
+  created_at, pims_said, appointment_type_id, client_id, patient_id)
+SELECT $1, $2, $3, 'pims', $4, $5, $6, $7, $8, $12,
   (SELECT appointment_type_id FROM appointment_type WHERE practice_id = $1 AND pims_id = $9),
   (SELECT client_id FROM client WHERE practice_id = $1 AND pims_id = $10),
   (SELECT patient_id FROM patient WHERE practice_id = $1 AND pims_id = $11)
@@ -205,6 +244,7 @@ async def insert_from_pims(
                 record.appointment_type,
                 record.client,
                 record.patient,
+                said_of(record),
             )
             for new_id, record in records
         ],
@@ -212,33 +252,63 @@ async def insert_from_pims(
 
 
 UPDATE_FROM_PIMS = """
-UPDATE appointment SET status = $3, starts_at = $4, ends_at = $5,
-  description = $6,
+UPDATE appointment SET description = $3,
   appointment_type_id = coalesce(
-    (SELECT t.appointment_type_id FROM appointment_type t WHERE t.practice_id = $1 AND t.pims_id = $7),
+    (SELECT t.appointment_type_id FROM appointment_type t WHERE t.practice_id = $1 AND t.pims_id = $4),
     appointment_type_id),
   client_id = coalesce(
-    (SELECT c.client_id FROM client c WHERE c.practice_id = $1 AND c.pims_id = $8), client_id),
+    (SELECT c.client_id FROM client c WHERE c.practice_id = $1 AND c.pims_id = $5), client_id),
   patient_id = coalesce(
-    (SELECT p.patient_id FROM patient p WHERE p.practice_id = $1 AND p.pims_id = $9), patient_id)
+    (SELECT p.patient_id FROM patient p WHERE p.practice_id = $1 AND p.pims_id = $6), patient_id),
+  pims_said = $7
 WHERE practice_id = $1 AND appointment_id = $2
 """
 
 
 async def update_from_pims(conn: Connection, practice_id: UUID, appointment_id: UUID, record: pims.Appointment) -> None:
-    """Follow what the practice changed in its PIMS."""
+    """Follow what the practice changed in its PIMS, apart from time and status, of which is kept what the PIMS says."""
     await conn.execute(
         UPDATE_FROM_PIMS,
         practice_id,
         appointment_id,
-        record.status,
-        record.start,
-        record.end,
         record.description,
         record.appointment_type,
         record.client,
         record.patient,
+        said_of(record),
     )
+
+
+MOVE_FROM_PIMS = """
+UPDATE appointment SET status = $3, starts_at = $4, ends_at = $5 WHERE practice_id = $1 AND appointment_id = $2
+"""
+
+
+async def move_from_pims(
+    conn: Connection, practice_id: UUID, appointment_id: UUID, status: Status, record: pims.Appointment
+) -> None:
+    """Follow the practice where an appointment takes place at another time, or stands otherwise."""
+    await conn.execute(MOVE_FROM_PIMS, practice_id, appointment_id, status, record.start, record.end)
+
+
+SET_SAID = "UPDATE appointment SET pims_said = $3 WHERE practice_id = $1 AND appointment_id = $2"
+
+
+async def set_said(conn: Connection, practice_id: UUID, appointment_id: UUID, said: Said | None) -> None:
+    """Remember how the PIMS shows an appointment, to tell news from what it only repeats."""
+    await conn.execute(SET_SAID, practice_id, appointment_id, said)
+
+
+FOLLOWED_BY_HAND = """
+UPDATE write_back SET state = 'written', written_at = $3, reason = 'Done in the PIMS.'
+WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action <> 'create'
+  AND state = 'needs_attention'
+"""
+
+
+async def followed_by_hand(conn: Connection, practice_id: UUID, appointment_id: UUID, now: datetime) -> None:
+    """Close the tasks of staff for an appointment that the PIMS now shows as we do."""
+    await conn.execute(FOLLOWED_BY_HAND, practice_id, appointment_id, now)
 
 
 SET_RESOURCES = "UPDATE appointment SET resources = $3 WHERE practice_id = $1 AND appointment_id = $2"

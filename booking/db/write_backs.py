@@ -8,19 +8,22 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from booking.db.pool import Connection, affected, one
+from booking.db.appointments import Status
+from booking.db.pool import Connection, affected, many, one
 from pims_adapters.contract import Kind
 
+Action = Literal["create", "change", "cancel", "confirm"]
 State = Literal["queued", "sending", "written", "unknown", "needs_attention", "superseded"]
 
 
 class WriteBack(Struct, frozen=True, kw_only=True):
-    """One record to be created in the PIMS. `was` is the state in which it was found when it was leased."""
+    """One thing the PIMS is to do. `was` is the state in which it was found when it was leased."""
 
     practice_id: UUID
     write_back_id: UUID
     appointment_id: UUID
     kind: Kind
+    action: Action
     subject_id: UUID
     key: str
     attempts: int
@@ -30,8 +33,8 @@ class WriteBack(Struct, frozen=True, kw_only=True):
 
 
 INSERT_WRITE_BACK = """
-INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at, action)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
 """
 
 
@@ -45,9 +48,12 @@ async def queue_write_back(
     subject_id: UUID,
     key: str,
     now: datetime,
+    action: Action = "create",
 ) -> None:
-    """Queue one record; the worker is woken when the transaction commits."""
-    await conn.execute(INSERT_WRITE_BACK, practice_id, write_back_id, appointment_id, kind, subject_id, key, now)
+    """Queue one record, or one change of an appointment; the worker is woken when the transaction commits."""
+    await conn.execute(
+        INSERT_WRITE_BACK, practice_id, write_back_id, appointment_id, kind, subject_id, key, now, action
+    )
 
 
 INSERT_CREATION = """
@@ -69,6 +75,59 @@ async def queue_creations(
     )
 
 
+# What a new change makes pointless: creations and changes that never left, and changes that staff were to make by hand.
+SUPERSEDE = """
+UPDATE write_back SET state = 'superseded', reason = $3
+WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND (
+  action = ANY($4::text[]) AND state = 'queued' AND attempts = 0
+  OR action <> 'create' AND action = ANY($4::text[]) AND state = 'needs_attention')
+"""
+
+
+async def supersede(
+    conn: Connection, practice_id: UUID, appointment_id: UUID, actions: list[Action], reason: str
+) -> None:
+    """Take back what need not be sent any more. What may have left stays: its fate comes first."""
+    await conn.execute(SUPERSEDE, practice_id, appointment_id, actions, reason)
+
+
+# Counted as tried, so that the PIMS is asked for the record before it is sent.
+TRY_CREATION_AGAIN = """
+UPDATE write_back SET state = 'queued', attempts = 1, due_at = $3
+WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action = 'create'
+  AND state = 'needs_attention'
+"""
+
+
+async def try_creation_again(conn: Connection, practice_id: UUID, appointment_id: UUID, now: datetime) -> None:
+    """Try a creation that the PIMS refused once more, now that the appointment has changed."""
+    await conn.execute(TRY_CREATION_AGAIN, practice_id, appointment_id, now)
+
+
+CREATION_MATTERS = """
+SELECT EXISTS (SELECT FROM write_back
+  WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action = 'create'
+    AND state <> 'superseded')
+"""
+
+
+async def creation_matters(conn: Connection, practice_id: UUID, appointment_id: UUID) -> bool:
+    """Say whether the PIMS has an appointment of ours, may have it, or will."""
+    return bool(await conn.fetchval(CREATION_MATTERS, practice_id, appointment_id))
+
+
+CHANGES_FOLLOW = """
+SELECT EXISTS (SELECT FROM write_back
+  WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action <> 'create'
+    AND state <> 'superseded')
+"""
+
+
+async def changes_follow(conn: Connection, practice_id: UUID, appointment_id: UUID) -> bool:
+    """Say whether an appointment has been changed with us since it was sent to be created."""
+    return bool(await conn.fetchval(CHANGES_FOLLOW, practice_id, appointment_id))
+
+
 # Due: queued or unresolved and its time has come, or left behind by a worker whose lease has run out.
 DUE = """(w.state IN ('queued', 'unknown') AND w.due_at <= $1 OR w.state = 'sending' AND w.leased_until <= $1)"""
 
@@ -82,7 +141,7 @@ async def practices_with_work(conn: Connection, now: datetime) -> list[UUID]:
 
 
 # The connection's row is locked, not the outbox's: it makes one worker at a time choose within a practice.
-# A booking's records go in order: none leaves before those queued before it stand in the PIMS.
+# A booking's records go in order: none leaves before those queued before it stand in the PIMS, or need not.
 LEASE_NEXT = f"""
 WITH line AS (
   SELECT practice_id FROM connection WHERE practice_id = $2 AND status = 'live' FOR UPDATE SKIP LOCKED
@@ -94,13 +153,13 @@ WITH line AS (
       WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1)
     AND NOT EXISTS (SELECT FROM write_back before
       WHERE before.practice_id = $2 AND before.appointment_id = w.appointment_id
-        AND before.position < w.position AND before.state <> 'written')
+        AND before.position < w.position AND before.state NOT IN ('written', 'superseded'))
   ORDER BY w.position LIMIT 1
 )
 UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1
 FROM next WHERE w.practice_id = $2 AND w.write_back_id = next.write_back_id
-RETURNING w.practice_id, w.write_back_id, w.appointment_id, w.kind, w.subject_id, w.key, w.attempts, w.lease,
-  w.queued_at, next.was
+RETURNING w.practice_id, w.write_back_id, w.appointment_id, w.kind, w.action, w.subject_id, w.key, w.attempts,
+  w.lease, w.queued_at, next.was
 """
 
 
@@ -146,7 +205,9 @@ async def set_pims_id(conn: Connection, practice_id: UUID, kind: Kind, subject_i
     await conn.execute(SET_PIMS_ID[kind], practice_id, subject_id, pims_id)
 
 
-SUBJECT_OF_KEY = "SELECT subject_id FROM write_back WHERE practice_id = $1 AND kind = $2 AND key = $3"
+SUBJECT_OF_KEY = """
+SELECT subject_id FROM write_back WHERE practice_id = $1 AND kind = $2 AND key = $3 AND action = 'create'
+"""
 
 
 async def subject_of_key(conn: Connection, practice_id: UUID, kind: Kind, key: str) -> UUID | None:
@@ -157,7 +218,7 @@ async def subject_of_key(conn: Connection, practice_id: UUID, kind: Kind, key: s
 
 UNWRITTEN = """
 SELECT state FROM write_back
-WHERE practice_id = $1 AND subject_id = $2 AND state <> 'written' ORDER BY position LIMIT 1
+WHERE practice_id = $1 AND subject_id = $2 AND action = 'create' AND state <> 'written' ORDER BY position LIMIT 1
 """
 
 
@@ -168,11 +229,17 @@ async def state_of_unwritten(conn: Connection, practice_id: UUID, subject_id: UU
 
 
 class AppointmentToWrite(Struct, frozen=True, kw_only=True):
-    """An appointment in the PIMS's identifiers; None where the PIMS does not have the record yet."""
+    """An appointment in the PIMS's identifiers; None where the PIMS does not have the record yet.
 
-    status: str
+    `columns` names the resources as staff see them.
+    """
+
+    pims_id: str | None
+    status: Status
     starts_at: datetime
     ends_at: datetime
+    timezone: str
+    reference: str
     description: str
     client_id: UUID
     patient_id: UUID
@@ -180,16 +247,21 @@ class AppointmentToWrite(Struct, frozen=True, kw_only=True):
     patient: str | None
     appointment_type: str | None
     resources: list[str]
+    columns: list[str]
 
 
 APPOINTMENT_TO_WRITE = """
-SELECT a.status, a.starts_at, a.ends_at, a.description, a.client_id, a.patient_id,
+SELECT a.pims_id, a.status, a.starts_at, a.ends_at, z.timezone, a.reference, a.description, a.client_id, a.patient_id,
   c.pims_id AS client, p.pims_id AS patient, t.pims_id AS appointment_type,
   coalesce((SELECT array_agg(DISTINCT r.pims_id) FROM claim k
             JOIN resource r ON r.practice_id = k.practice_id AND r.resource_id = k.resource_id
             WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id
-              AND r.pims_id IS NOT NULL), '{}') AS resources
+              AND r.pims_id IS NOT NULL), '{}') AS resources,
+  coalesce((SELECT array_agg(DISTINCT r.name) FROM claim k
+            JOIN resource r ON r.practice_id = k.practice_id AND r.resource_id = k.resource_id
+            WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id), '{}') AS columns
 FROM appointment a
+JOIN practice z ON z.practice_id = a.practice_id
 JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_id
 JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
 JOIN appointment_type t ON t.practice_id = a.practice_id AND t.appointment_type_id = a.appointment_type_id
@@ -200,6 +272,89 @@ WHERE a.practice_id = $1 AND a.appointment_id = $2
 async def appointment_to_write(conn: Connection, practice_id: UUID, appointment_id: UUID) -> AppointmentToWrite | None:
     """Return an appointment as the PIMS is to have it."""
     return one(await conn.fetchrow(APPOINTMENT_TO_WRITE, practice_id, appointment_id), AppointmentToWrite)
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A line of the outbox as staff see it: what is to be done, where it stands, why, and when it is tried next."""
+
+    write_back_id: UUID
+    position: int
+    appointment_id: UUID
+    reference: str | None
+    kind: Kind
+    action: Action
+    state: State
+    reason: str | None
+    attempts: int
+    queued_at: datetime
+    due_at: datetime
+    written_at: datetime | None
+
+
+LINE = """w.write_back_id, w.position, w.appointment_id, a.reference, w.kind, w.action, w.state, w.reason, w.attempts,
+  w.queued_at, w.due_at, w.written_at"""
+
+LINES = f"""
+SELECT {LINE}
+FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
+WHERE w.practice_id = $1 AND w.position < $2 AND ($3::text[] IS NULL OR w.state = ANY($3))
+ORDER BY w.position DESC LIMIT $4
+"""
+
+
+async def outbox(
+    conn: Connection, practice_id: UUID, *, before: int, states: list[State] | None, limit: int
+) -> list[Line]:
+    """Return the outbox, newest first, from before a position; in some states only, if any are named."""
+    return many(await conn.fetch(LINES, practice_id, before, states, limit), Line)
+
+
+OF_APPOINTMENTS = f"""
+SELECT {LINE}
+FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
+WHERE w.practice_id = $1 AND w.appointment_id = ANY($2::uuid[]) ORDER BY w.position LIMIT 200
+"""
+
+
+async def lines_of(conn: Connection, practice_id: UUID, appointment_ids: list[UUID]) -> list[Line]:
+    """Return the outbox of some appointments, oldest first."""
+    return many(await conn.fetch(OF_APPOINTMENTS, practice_id, appointment_ids), Line)
+
+
+LOCK_LINE = f"""
+SELECT {LINE}
+FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
+WHERE w.practice_id = $1 AND w.write_back_id = $2 FOR UPDATE OF w
+"""
+
+
+async def lock_line(conn: Connection, practice_id: UUID, write_back_id: UUID) -> Line | None:
+    """Find a line that is to be changed in this transaction."""
+    return one(await conn.fetchrow(LOCK_LINE, practice_id, write_back_id), Line)
+
+
+# Counted as tried once: the PIMS is asked for the record before it is sent, and the tries begin anew.
+RETRY = """
+UPDATE write_back SET state = $3, attempts = least(attempts, 1), due_at = $4, reason = NULL
+WHERE practice_id = $1 AND write_back_id = $2
+"""
+
+
+async def retry(conn: Connection, practice_id: UUID, write_back_id: UUID, state: State, now: datetime) -> None:
+    """Let a line be tried now."""
+    await conn.execute(RETRY, practice_id, write_back_id, state, now)
+
+
+DONE_BY_HAND = """
+UPDATE write_back SET state = 'written', reason = $4, written_at = $3 WHERE practice_id = $1 AND write_back_id = $2
+"""
+
+
+async def done_by_hand(
+    conn: Connection, practice_id: UUID, write_back_id: UUID, now: datetime, reason: str | None
+) -> None:
+    """Take it from staff, or from what the PIMS shows, that a line is done."""
+    await conn.execute(DONE_BY_HAND, practice_id, write_back_id, now, reason)
 
 
 NOTIFY = "SELECT pg_notify('vetslot_work', $1)"
