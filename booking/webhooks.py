@@ -18,6 +18,7 @@ from booking.db.pool import Connection, Pool, of_practice
 from booking.db.staff import record_change
 from booking.db.webhooks import Delivery, Event, WebhookEndpoint
 from booking.db.write_backs import wake_workers
+from booking.once import KeyReused, keep, once
 from booking.public_host import AddressNotPublic, Resolve, checked_address, read_url, resolve
 from booking.site import Site
 
@@ -74,13 +75,21 @@ def signature(secret: bytes, webhook_id: str, timestamp: int, body: str) -> str:
     return f"v1,{b64encode(signed).decode()}"
 
 
-class Endpoint(Struct, frozen=True, kw_only=True):
-    """What staff choose of an endpoint."""
+class NewWebhook(Struct, frozen=True, kw_only=True):
+    """An endpoint that is to be added, and the events that it is told of."""
 
     url: str
     events: list[Event]
     description: str = ""
-    enabled: bool = True
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is to change of an endpoint; None stays as it is."""
+
+    url: str | None = None
+    events: list[Event] | None = None
+    description: str | None = None
+    enabled: bool | None = None
 
 
 async def _read(site: Site, url: str, resolve: Resolve) -> str:
@@ -100,18 +109,19 @@ async def add_webhook(
     pool: Pool,
     site: Site,
     practice_id: UUID,
-    chosen: Endpoint,
+    new: NewWebhook,
     *,
+    key: str,
     by: UUID,
     now: datetime,
     resolve: Resolve = resolve,
 ) -> tuple[WebhookEndpoint, str]:
-    """Add an endpoint; with it, its secret, shown this once. Raises `AddressNotPublic`, `TooManyWebhooks`."""
+    """Add an endpoint, once per key; with it its secret. Raises `AddressNotPublic`, `TooManyWebhooks`, `KeyReused`."""
     endpoint = WebhookEndpoint(
         webhook_endpoint_id=uuid4(),
-        url=await _read(site, chosen.url, resolve),
-        description=chosen.description,
-        events=sorted(set(chosen.events)),
+        url=await _read(site, new.url, resolve),
+        description=new.description,
+        events=sorted(set(new.events)),
         enabled=True,
         disabled_because=None,
         generation=1,
@@ -120,11 +130,18 @@ async def add_webhook(
         created_at=now,
     )
     async with of_practice(pool, practice_id) as conn, conn.transaction():
+        kept = await once(conn, practice_id, key, new, now)
+        if kept is not None:
+            known = await webhooks_db.lock_endpoint(conn, practice_id, UUID(kept))
+            if known is None:
+                raise KeyReused(KeyReused.__doc__)
+            return known, _secret_of(site, practice_id, known)
         await webhooks_db.lock_endpoints(conn, practice_id)
         if len(await webhooks_db.endpoints(conn, practice_id)) >= MOST_ENDPOINTS:
             raise TooManyWebhooks(TooManyWebhooks.__doc__)
         await webhooks_db.insert_endpoint(conn, practice_id, endpoint)
         await _record(conn, practice_id, endpoint.webhook_endpoint_id, None, endpoint, by=by, now=now)
+        await keep(conn, practice_id, key, str(endpoint.webhook_endpoint_id))
     return endpoint, _secret_of(site, practice_id, endpoint)
 
 
@@ -139,7 +156,7 @@ async def change_webhook(
     site: Site,
     practice_id: UUID,
     endpoint_id: UUID,
-    chosen: Endpoint,
+    change: Change,
     *,
     by: UUID,
     now: datetime,
@@ -149,16 +166,17 @@ async def change_webhook(
 
     Raises `AddressNotPublic`, `WebhookUnknown`.
     """
-    url = await _read(site, chosen.url, resolve)
+    url = None if change.url is None else await _read(site, change.url, resolve)
     async with of_practice(pool, practice_id) as conn, conn.transaction():
         before = await _locked(conn, practice_id, endpoint_id)
+        enabled = before.enabled if change.enabled is None else change.enabled
         after = msgspec.structs.replace(
             before,
-            url=url,
-            description=chosen.description,
-            events=sorted(set(chosen.events)),
-            enabled=chosen.enabled,
-            disabled_because=None if chosen.enabled else before.disabled_because or DISABLED_BY_STAFF,
+            url=url or before.url,
+            description=before.description if change.description is None else change.description,
+            events=before.events if change.events is None else sorted(set(change.events)),
+            enabled=enabled,
+            disabled_because=None if enabled else before.disabled_because or DISABLED_BY_STAFF,
             failing_since=before.failing_since if before.enabled else None,
         )
         await webhooks_db.set_endpoint(conn, practice_id, after)

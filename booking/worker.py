@@ -1,7 +1,7 @@
 """Worker: what happens without anybody waiting for it. Any number of them share the work through the database.
 
-Four loops: write-backs and messages, woken by `NOTIFY` and polling besides; sync and housekeeping at their own pace. A
-loop that fails says so and goes on; what it was doing is taken up again when its lease runs out.
+Write-backs, messages and webhooks are woken by `NOTIFY` and poll besides; sync and housekeeping go at their own pace.
+A loop that fails says so and goes on; what it was doing is taken up again when its lease runs out.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import asyncpg
 import structlog
 from redis.asyncio import Redis
 
-from booking.db import connections, messages, write_backs
+from booking.db import connections, messages, webhooks, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
 from booking.db.pool import Pool, across_practices, connect
 from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
+from booking.site import Site
 from booking.sync import sync
+from booking.webhook_delivery import Sender, deliver_line
 from booking.write_back import deliver_due
 from pims_adapters import open_adapter
 from pims_adapters.contract import PimsAdapter, PimsError
@@ -42,6 +44,7 @@ async def work(
     *,
     database_url: str,
     redis_url: str,
+    site: Site,
     smtp_url: str | None,
     mail_from: str,
     dev_mailbox: bool,
@@ -53,12 +56,14 @@ async def work(
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
         adapters = Adapters()
         stack.push_async_callback(adapters.close)
-        write_back_wake, message_wake = asyncio.Event(), asyncio.Event()
+        wakes = {"write_back": asyncio.Event(), "message": asyncio.Event(), "webhook": asyncio.Event()}
+        sender = Sender(site=site)
         channel = open_channel(redis, smtp_url=smtp_url, mail_from=mail_from, dev_mailbox=dev_mailbox)
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(listen(database_url, {"write_back": write_back_wake, "message": message_wake}))
-            loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, write_back_wake))
-            loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, message_wake))
+            loops.create_task(listen(database_url, wakes))
+            loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, wakes["write_back"]))
+            loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, wakes["message"]))
+            loops.create_task(keep_doing(lambda: webhook_round(pool, sender), POLL, wakes["webhook"]))
             loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
             loops.create_task(keep_doing(lambda: tidy(pool, now()), TIDY, asyncio.Event()))
 
@@ -168,6 +173,19 @@ async def send(pool: Pool, channel: Channel, message: Message) -> None:
         return
     async with across_practices(pool) as conn:
         await messages.message_sent(conn, message, now())
+
+
+async def webhook_round(pool: Pool, sender: Sender) -> None:
+    """Deliver the events that are due, endpoint by endpoint, some of them at once."""
+    async with across_practices(pool) as conn:
+        due = await webhooks.lines_due(conn, now())
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def deliver(line: webhooks.Line) -> None:
+        async with room:
+            await deliver_line(pool, sender, line, clock=now)
+
+    await all_of([deliver(line) for line in due])
 
 
 async def keep_doing(step: Callable[[], Awaitable[None]], every: timedelta, wake: asyncio.Event) -> None:

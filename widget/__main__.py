@@ -41,6 +41,7 @@ def serve(environ: Mapping[str, str]) -> None:
 def work(environ: Mapping[str, str]) -> None:
     """Sync, write back and send messages until SIGTERM; as many of these may run as you like."""
     from booking.worker import work as work_forever  # noqa: PLC0415  # only this command needs it
+    from widget.state import site_of  # noqa: PLC0415  # likewise
 
     settings = Settings.from_environment(environ)
     tell(settings.log_level)
@@ -48,6 +49,7 @@ def work(environ: Mapping[str, str]) -> None:
         work_forever(
             database_url=settings.database_url,
             redis_url=settings.redis_url,
+            site=site_of(settings),
             smtp_url=settings.smtp_url,
             mail_from=settings.mail_from,
             dev_mailbox=settings.dev_mailbox,

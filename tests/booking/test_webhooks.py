@@ -23,7 +23,8 @@ from booking.public_host import AddressNotPublic
 from booking.site import Site
 from booking.webhook_delivery import LEASE, PAUSES, Arrived, Refused, Sender, deliver_line, headers
 from booking.webhooks import (
-    Endpoint,
+    Change,
+    NewWebhook,
     TooManyWebhooks,
     WebhookDisabled,
     WebhookUnknown,
@@ -35,6 +36,7 @@ from booking.webhooks import (
     rotate_secret,
     send_again,
     send_test,
+    signing_secret,
     webhooks_of,
 )
 from tests.booking.conftest import NOW, Riverside
@@ -54,8 +56,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 async def added(riverside: Riverside, url: str, *events: str) -> tuple[Line, str]:
     """Add an endpoint; its line, and its secret."""
-    chosen = msgspec.convert({"url": url, "events": events or ["appointment.booked"]}, Endpoint)
-    endpoint, secret = await add_webhook(riverside.pool, SITE, riverside.practice.practice_id, chosen, by=BY, now=NOW)
+    chosen = msgspec.convert({"url": url, "events": events or ["appointment.booked"]}, NewWebhook)
+    practice_id = riverside.practice.practice_id
+    endpoint, secret = await add_webhook(riverside.pool, SITE, practice_id, chosen, key=str(uuid4()), by=BY, now=NOW)
     return Line(practice_id=riverside.practice.practice_id, webhook_endpoint_id=endpoint.webhook_endpoint_id), secret
 
 
@@ -131,7 +134,7 @@ async def test_an_event_arrives_signed_with_the_facts_and_nobodys_name(
 async def test_the_specifications_own_library_accepts_what_is_sent_now() -> None:
     due = a_delivery()
     now = datetime.now(NOW.tzinfo)
-    secret = webhook_delivery.signing_secret(SECRET_KEY, due.practice_id, due.webhook_endpoint_id, 1)
+    secret = signing_secret(SECRET_KEY, due.practice_id, due.webhook_endpoint_id, 1)
     sent = headers(SITE, due, now)
     assert Webhook(secret).verify(due.body, sent) == {"a": 1}
     with pytest.raises(WebhookVerificationError):
@@ -186,9 +189,9 @@ async def test_where_nobody_listens_nothing_is_kept(riverside: Riverside) -> Non
 
 
 async def changed(riverside: Riverside, line: Line, url: str, *, enabled: bool = True) -> WebhookEndpoint:
-    chosen = Endpoint(url=url, events=["appointment.booked"], enabled=enabled)
+    change = Change(url=url, enabled=enabled)
     return await change_webhook(
-        riverside.pool, SITE, line.practice_id, line.webhook_endpoint_id, chosen, by=BY, now=NOW
+        riverside.pool, SITE, line.practice_id, line.webhook_endpoint_id, change, by=BY, now=NOW
     )
 
 
@@ -410,9 +413,9 @@ async def test_a_practice_has_five_endpoints_at_most_also_when_ten_are_added_at_
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "http://example.com/", "https://[::ffff:10.0.0.1]/"])
 async def test_a_private_endpoint_is_refused_when_it_is_added(riverside: Riverside, url: str) -> None:
-    chosen = Endpoint(url=url, events=["appointment.booked"])
+    chosen = NewWebhook(url=url, events=["appointment.booked"])
     with pytest.raises(AddressNotPublic):
-        await add_webhook(riverside.pool, PUBLIC_SITE, riverside.practice.practice_id, chosen, by=BY, now=NOW)
+        await add_webhook(riverside.pool, PUBLIC_SITE, riverside.practice.practice_id, chosen, key="k", by=BY, now=NOW)
 
 
 async def test_a_name_that_leads_inside_after_it_was_accepted_is_not_called(
@@ -423,12 +426,13 @@ async def test_a_name_that_leads_inside_after_it_was_accepted_is_not_called(
     async def rebinding(_host: str, _port: int) -> list[str]:
         return answers.pop(0)
 
-    chosen = Endpoint(url=f"https://hooks.example:{receiver.port}/", events=["appointment.booked"])
+    chosen = NewWebhook(url=f"https://hooks.example:{receiver.port}/", events=["appointment.booked"])
     endpoint, _ = await add_webhook(
         riverside.pool,
         PUBLIC_SITE,
         riverside.practice.practice_id,
         chosen,
+        key="k",
         by=BY,
         now=NOW,
         resolve=rebinding,

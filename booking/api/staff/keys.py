@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 from litestar import Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from booking.api.given import REPEATABLE, TheKey, ThePool, TheSite, now
@@ -71,7 +71,7 @@ async def list_keys(who: TheStaff, pool: ThePool) -> Keys:
     dependencies=REPEATABLE,
     responses=declared(*REFUSED, ScopesBeyondYours, KeyMissing, KeyReused, KeyBusy),
 )
-async def create_key(who: TheStaff, pool: ThePool, site: TheSite, key: TheKey, data: AskedKey) -> MadeKey:
+async def create_key(who: TheStaff, pool: ThePool, site: TheSite, key: TheKey, data: JSONBody[AskedKey]) -> MadeKey:
     """Make an API key that may do no more than whoever makes it."""
     practice_id, at = who.practice.practice_id, now()
     async with of_practice(pool, practice_id) as conn, conn.transaction():
