@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from litestar import Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath
+from litestar.params import FromPath, HeaderParameter
 from redis.asyncio import Redis
 
+from booking.api.refusals import NotFound
 from booking.db.pool import Pool, of_no_practice
 from booking.db.practices import Practice, practice_by_slug
 from booking.limits import address_block
+from booking.once import KeyMissing
 from booking.site import Site
 
 ThePool: TypeAlias = NamedDependency[Pool]
@@ -25,21 +27,17 @@ HttpRequest: TypeAlias = Request[Any, Any, State]
 LONGEST_SLUG = 100
 
 
-class NotFound(Exception):
-    """There is nothing here, or nothing for you. Check the address and what you signed in with."""
-
-
 def now() -> datetime:
     """Read the clock; everything below is given the instant."""
     return datetime.now(UTC)
 
 
-async def find_practice(practice: FromPath[str], pool: ThePool) -> Practice:
+async def find_practice(slug: FromPath[str], pool: ThePool) -> Practice:
     """Return the practice that the path names. Raises `NotFound`."""
-    if len(practice) > LONGEST_SLUG or "\0" in practice:
+    if len(slug) > LONGEST_SLUG or "\0" in slug:
         raise NotFound(NotFound.__doc__)
     async with of_no_practice(pool) as conn:
-        found = await practice_by_slug(conn, practice)
+        found = await practice_by_slug(conn, slug)
     if found is None:
         raise NotFound(NotFound.__doc__)
     return found
@@ -57,3 +55,19 @@ def bearer(request: HttpRequest) -> str:
     """Return the token that came in `Authorization: Bearer …`, or an empty text."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip()[:200] if scheme.lower() == "bearer" else ""
+
+
+async def idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(name="Idempotency-Key", max_length=200, description="A new random value for each new request."),
+    ] = None,
+) -> str:
+    """Return the request's key. Raises `KeyMissing`."""
+    if not idempotency_key:
+        raise KeyMissing(KeyMissing.__doc__)
+    return idempotency_key
+
+
+TheKey: TypeAlias = NamedDependency[str]
+REPEATABLE = {"key": Provide(idempotency_key)}

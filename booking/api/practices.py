@@ -10,8 +10,9 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
-from booking.api.given import OF_PRACTICE, NotFound, ThePool, ThePractice, now
+from booking.api.given import OF_PRACTICE, ThePool, ThePractice, now
 from booking.api.problems import declared
+from booking.api.refusals import NotFound
 from booking.db.appointment_types import AppointmentType, Audience, Mode
 from booking.db.pool import of_practice
 from booking.db.practices import WhoMayBook

@@ -17,9 +17,24 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
-from booking.api.given import HttpRequest, NotFound
+from booking.api.given import HttpRequest
+from booking.api.limits import RateLimited
+from booking.api.refusals import (
+    CodeNoLongerWorks,
+    CodeWrong,
+    DaysRefused,
+    HoldNotExtended,
+    NotFound,
+    NotProven,
+    SlotIsTaken,
+    WishUnclear,
+    WorkRequired,
+)
+from booking.api.staff.who import FromAnotherSite, NotSignedIn, ScopeMissing
+from booking.api_keys import ScopesBeyondYours
 from booking.book import HoldUnknown
 from booking.contacts import ContactUnreadableError
+from booking.identify import CannotBeEmailed, CannotBeTexted
 from booking.offers import CallbackOnly, NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused
 from booking.out_of_reach import OUT_OF_REACH
@@ -32,7 +47,12 @@ from booking.policies import (
     TooManyBookingsOfPatient,
     Urgent,
 )
+from booking.proof_of_work import Challenge
+from booking.public_host import AddressNotPublic
 from booking.questions import AnswersRefused
+from booking.slot_token import SlotTokenRefused
+from booking.spending import TextsUsedUp
+from booking.webhooks import TooManyWebhooks, WebhookDisabled, WebhookUnknown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,7 +92,7 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     tries_left: int | None = None
     phone: str | None = None
     emergency_text: str | None = None
-    challenge: dict[str, str | int] | None = None
+    challenge: Challenge | None = None
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -90,11 +110,28 @@ UNAVAILABLE = Kind(status=503, code="unavailable", title="Out of reach for a mom
 
 PROBLEMS: dict[type[Exception], Kind] = {
     NotFound: Kind(status=404, code="not-found", title="Not found"),
+    NotSignedIn: Kind(status=401, code="not-signed-in", title="Not signed in"),
+    ScopeMissing: Kind(status=403, code="scope-missing", title="Beyond what you may do"),
+    FromAnotherSite: Kind(status=403, code="from-another-site", title="Sent from another website"),
+    ScopesBeyondYours: Kind(status=403, code="scopes-beyond-yours", title="More than you may give"),
     KeyMissing: Kind(status=400, code="idempotency-key-missing", title="Idempotency-Key is missing"),
     KeyReused: Kind(status=422, code="idempotency-key-reused", title="Idempotency-Key was used otherwise"),
     KeyBusy: Kind(status=409, code="idempotency-key-busy", title="The same request is still running", retryable=True),
     ContactUnreadableError: Kind(status=422, code="contact-unreadable", title="Not a phone number or email address"),
+    NotProven: Kind(status=401, code="not-proven", title="No contact is proven"),
+    CodeWrong: Kind(status=422, code="code-wrong", title="Not the code"),
+    CodeNoLongerWorks: Kind(status=410, code="code-expired", title="The code no longer works"),
+    CannotBeTexted: Kind(status=422, code="cannot-be-texted", title="No texts to this number"),
+    CannotBeEmailed: Kind(status=422, code="cannot-be-emailed", title="No emails at the moment"),
+    TextsUsedUp: Kind(status=429, code="code-not-sent", title="No more texts today"),
+    WorkRequired: Kind(status=428, code="proof-of-work-required", title="A proof of work is required", retryable=True),
+    RateLimited: Kind(status=429, code="rate-limited", title="Too many requests", retryable=True),
     NotBookableOnline: Kind(status=422, code="not-bookable-online", title="Not bookable online"),
+    DaysRefused: Kind(status=422, code="days-refused", title="Too many days, or out of order"),
+    WishUnclear: Kind(status=422, code="wish-unclear", title="Neither a slot nor a start"),
+    SlotTokenRefused: Kind(status=422, code="slot-token-refused", title="The slot was offered too long ago"),
+    SlotIsTaken: Kind(status=409, code="slot-taken", title="Somebody was faster"),
+    HoldNotExtended: Kind(status=409, code="hold-not-extended", title="The hold cannot be extended"),
     HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
     CallbackOnly: Kind(status=422, code="callback-only", title="Arranged by phone only"),
     CannotBeBooked: Kind(status=422, code="cannot-be-booked", title="Cannot be booked online"),
@@ -107,18 +144,22 @@ PROBLEMS: dict[type[Exception], Kind] = {
     ),
     Urgent: Kind(status=422, code="urgent", title="Call the practice now"),
     AnswersRefused: Kind(status=422, code="answers-refused", title="Some answers are missing or unclear"),
+    AddressNotPublic: Kind(status=422, code="address-not-public", title="Not an address on the public internet"),
+    TooManyWebhooks: Kind(status=409, code="too-many-webhooks", title="No more webhooks"),
+    WebhookDisabled: Kind(status=409, code="webhook-disabled", title="The webhook is disabled"),
+    WebhookUnknown: Kind(status=404, code="webhook-unknown", title="No such webhook"),
 }
 """Every error of the domain that a request can end in. A subclass without a line of its own is answered as its base."""
 
 OF_FRAMEWORK = {
     400: MALFORMED,
-    401: Kind(status=401, code="not-signed-in", title="Not signed in"),
+    401: PROBLEMS[NotSignedIn],
     403: Kind(status=403, code="forbidden", title="Not allowed"),
     404: PROBLEMS[NotFound],
     405: Kind(status=405, code="method-not-allowed", title="Method not allowed"),
     413: Kind(status=413, code="too-large", title="More than we can take at once"),
     415: Kind(status=415, code="unsupported-media-type", title="Not JSON"),
-    429: Kind(status=429, code="rate-limited", title="Too many requests", retryable=True),
+    429: PROBLEMS[RateLimited],
 }
 EVERYWHERE = (MALFORMED, OF_FRAMEWORK[429], BROKEN, UNAVAILABLE)
 

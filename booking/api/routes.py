@@ -11,8 +11,9 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from booking.api import practices, slots
+from booking.api import holds, practices, slots, verifications
 from booking.api.problems import on_error, on_refusal
+from booking.api.staff import routes as staff
 
 OPENAPI = OpenAPIConfig(
     title="vetslot",
@@ -28,6 +29,9 @@ router = Router(
     route_handlers=[
         practices.router,
         slots.router,
+        holds.router,
+        verifications.router,
+        staff.router,
     ],
     exception_handlers={HTTPException: on_refusal, Exception: on_error},
     include_in_schema=True,

@@ -1,7 +1,135 @@
-"""Slots: the times that can be booked, as JSON."""
+"""Slots: the times that can be booked, as JSON, each with a token that holds it."""
 
 from __future__ import annotations
 
-from litestar import Router
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
-router = Router("/", route_handlers=[])
+import msgspec
+from litestar import Response, Router, get
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from booking.api.given import OF_PRACTICE, ThePool, ThePractice, TheRedis, TheSite, now
+from booking.api.problems import declared
+from booking.api.refusals import DaysRefused, NotFound
+from booking.db.holds import Wish
+from booking.db.pool import of_practice
+from booking.db.practices import Practice
+from booking.db.schedule import resources
+from booking.offers import MOST_DAYS, NotBookableOnline, Offer, OfferedSlot, offer
+from booking.site import Site
+from booking.slot_cache import MINUTE, kept_or_made, minute_of
+from booking.slot_token import signer
+
+MOST_PATIENTS = 4
+PATIENTS = rf"^[a-z_ -]{{1,40}}(,[a-z_ -]{{1,40}}){{0,{MOST_PATIENTS - 1}}}$"
+
+
+class Provider(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Somebody who may serve a slot."""
+
+    id: str
+    name: str
+
+
+class SlotShown(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A time that can be booked. `providers`: the ids of who would serve; `token` holds it, for half an hour."""
+
+    start: datetime
+    end: datetime
+    providers: list[str]
+    token: str
+
+
+class DayShown(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A local day of the practice and its times, which may be none."""
+
+    date: date
+    slots: list[SlotShown]
+
+
+class Slots(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The days asked for. `next`: the first time after them, where they have none.
+
+    `mode` request: what we know of the practice's schedule (`asOf`) is too old to offer near times; ask for one.
+    """
+
+    as_of: datetime | None
+    mode: Literal["instant", "request"]
+    days: list[DayShown]
+    next: datetime | None
+    providers: list[Provider]
+
+
+@get("/practices/{slug:str}/slots", responses=declared(NotFound, NotBookableOnline, DaysRefused))
+async def slots(
+    practice: ThePractice,
+    pool: ThePool,
+    redis: TheRedis,
+    site: TheSite,
+    appointment_type: Annotated[UUID, QueryParameter(name="appointmentType", description="What is to be booked.")],
+    first: Annotated[date, QueryParameter(name="from", description="The first local day.")],
+    last: Annotated[date, QueryParameter(name="to", description="The last local day, 61 days later at most.")],
+    patients: Annotated[
+        str,
+        QueryParameter(pattern=PATIENTS, description="The species of each patient, parted by commas.", max_length=200),
+    ] = "dog",
+    provider: Annotated[UUID | None, QueryParameter(description="Only times with this provider.")] = None,
+    client: Annotated[Literal["new", "existing"], QueryParameter(description="For whom.")] = "existing",
+) -> Response[Slots]:
+    """Return the times that can be booked from one local day to another."""
+    if not 0 <= (last - first).days < MOST_DAYS:
+        raise DaysRefused(DaysRefused.__doc__)
+    wish = Wish(
+        appointment_type_id=appointment_type,
+        patients=tuple(patients.split(",")),
+        new_client=client == "new",
+        provider_id=provider,
+    )
+    asked_at = now()
+
+    async def make() -> bytes:
+        # What is offered holds for the whole minute: as if it had passed, where that offers less.
+        found = await offer(
+            pool, practice, wish, first, last, now=minute_of(asked_at), until=minute_of(asked_at) + MINUTE
+        )
+        return msgspec.json.encode(await _shown(pool, site, practice, wish, found, asked_at))
+
+    question = msgspec.msgpack.encode((wish, first, last))
+    body = await kept_or_made(redis, practice.practice_id, practice.schedule_version, question, now=asked_at, make=make)
+    return Response(content=body, media_type="application/json")  # type: ignore[arg-type] # encoded already
+
+
+async def _shown(pool: ThePool, site: Site, practice: Practice, wish: Wish, found: Offer, asked_at: datetime) -> Slots:
+    async with of_practice(pool, practice.practice_id) as conn:
+        everybody = await resources(conn, practice.practice_id)
+    names = {str(one.resource_id): one.name for one in everybody if one.kind == "provider"}
+    token = signer(site.secret_key, practice.practice_id, wish, asked_at)
+    days = [
+        DayShown(
+            date=day.date,
+            slots=[
+                SlotShown(start=one.start, end=one.end, providers=serving(one, names), token=token(one.start))
+                for one in day.slots
+            ],
+        )
+        for day in found.days
+    ]
+    serve = {id_ for day in days for one in day.slots for id_ in one.providers}
+    return Slots(
+        as_of=found.as_of,
+        mode=found.mode,
+        days=days,
+        next=found.next,
+        providers=[Provider(id=id_, name=name) for id_, name in names.items() if id_ in serve],
+    )
+
+
+def serving(slot: OfferedSlot, names: dict[str, str]) -> list[str]:
+    """Return the ids of the providers who would serve a slot."""
+    return list(dict.fromkeys(id_ for ids in slot.resources.values() for id_ in ids if id_ in names))
+
+
+router = Router("/", route_handlers=[slots], dependencies=OF_PRACTICE, tags=["slots"])
