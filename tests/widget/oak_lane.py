@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
+from litestar import Litestar
 
 from availability import Grid
 from booking.book import Booked, Booking, NewClient, NewPatient, book
@@ -163,8 +164,8 @@ def settings_of(
 
 
 @asynccontextmanager
-async def browser_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Return somebody without scripts at the real application, whose cookies are kept from page to page."""
+async def running(settings: Settings) -> AsyncIterator[Litestar]:
+    """Return the real application with its stores open."""
     app = create_app(settings)
     started, done = asyncio.Event(), asyncio.Event()
 
@@ -177,11 +178,18 @@ async def browser_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     living = asyncio.create_task(live())
     living.add_done_callback(lambda _: started.set())
     await started.wait()
-    transport = httpx.ASGITransport(app, client=("192.0.2.7", 50_000))  # type: ignore[arg-type]  # narrower words for ASGI
-    async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
-        yield browser
+    yield app
     done.set()
     await living
+
+
+@asynccontextmanager
+async def browser_of(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Return somebody without scripts at the real application, whose cookies are kept from page to page."""
+    async with running(settings) as app:
+        transport = httpx.ASGITransport(app, client=("192.0.2.7", 50_000))  # type: ignore[arg-type]  # narrower words for ASGI
+        async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as browser:
+            yield browser
 
 
 async def sign_in_as(role: Role, browser: httpx.AsyncClient, oak_lane: OakLane) -> None:
