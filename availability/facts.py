@@ -14,7 +14,7 @@ from availability.grid import grid_from
 from availability.local_time import minute_from, minute_of
 from availability.masks import forbids
 from availability.plan import Seat, Work
-from availability.problem import SlotProblem
+from availability.problem import Grid, Resource, SlotProblem
 
 
 class Key(NamedTuple):
@@ -36,6 +36,8 @@ class Facts:
         self.closures = list(self._closures())
         """Those that touch the board, with their minutes."""
         self._known_block_offs: dict[str, list[Stretch]] = {}
+        self._known_busy: dict[str, list[tuple[Key, Stretch]]] = {}
+        self._known_grids: dict[tuple[Grid, Minutes], Minutes] = {}
 
     def against(self, seat: Seat, resource: str) -> Iterator[tuple[Key, Minutes]]:
         """What takes which starts from a resource that would serve a seat alone.
@@ -55,14 +57,12 @@ class Facts:
             for key, stretch in self.busy(resource):
                 yield key, self._met(seat, stretch)
 
-    def busy(self, resource: str) -> Iterator[tuple[Key, Stretch]]:
+    def busy(self, resource: str) -> list[tuple[Key, Stretch]]:
         """The busy spans that count for a resource, those of its person's other columns among them."""
-        origin = self.masks.calendar.origin
-        for member in self.masks.members[self.masks.group_of[resource]]:
-            for number, each in enumerate(member.busy):
-                begin, end = self._on_board((minute_of(each.start) - origin, minute_from(each.end) - origin))
-                if each.start < each.end and begin < self.board.size and end > 0:
-                    yield Key("busy", member.id, number), (max(begin, 0), end)
+        group = self.masks.group_of[resource]
+        if group not in self._known_busy:
+            self._known_busy[group] = list(self._busy_of(self.masks.members[group]))
+        return self._known_busy[group]
 
     def ways_onto_grid(self, resource: str, start: int) -> list[set[Key]]:
         """Sets of facts of which one must be gone for `start` to be on the grid where `resource` leads.
@@ -90,9 +90,16 @@ class Facts:
                 for key, closed in self.closures:
                     if key not in gone:
                         opening &= ~closed
-                if self.board.cut(grid_from(self.masks.calendar, grid, opening)) >> start & 1:
+                if self._grid(grid, opening) >> start & 1:
                     ways.append(gone)
         return [*ways, {Key("grid", resource if resource in visit.grid_for else "")}]
+
+    def _grid(self, grid: Grid, opening: Minutes) -> Minutes:
+        """The grid on the board, counted from this opening."""
+        key = grid, opening
+        if key not in self._known_grids:
+            self._known_grids[key] = self.board.cut(grid_from(self.masks.calendar, grid, opening))
+        return self._known_grids[key]
 
     def named(self, key: Key) -> Fact:
         """What the fact is about."""
@@ -113,6 +120,15 @@ class Facts:
                 return Fact(kind=key.kind, resource=key.owner or None, date=self.on)
             case _:
                 return Fact(kind=key.kind, resource=key.owner or None)
+
+    def _busy_of(self, members: list[Resource]) -> Iterator[tuple[Key, Stretch]]:
+        origin = self.masks.calendar.origin
+        first, last = self._instant(self.board.begin), self._instant(self.board.begin + self.board.size)
+        for member in members:
+            for number, each in enumerate(member.busy):
+                if first < each.end and each.start < last and each.start < each.end:
+                    begin, end = self._on_board((minute_of(each.start) - origin, minute_from(each.end) - origin))
+                    yield Key("busy", member.id, number), (max(begin, 0), end)
 
     def _block_offs(self, resource: str) -> list[Stretch]:
         """One after the other, on the masks' minutes."""

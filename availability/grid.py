@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
-from itertools import groupby
 
 from availability.bits import Minutes, shifted, span, stretches_of
-from availability.local_time import DAY_MINUTES, Calendar
+from availability.daily import every_plain_day
+from availability.local_time import DAY_MINUTES, MINUTE, Calendar
 from availability.masks import Masks, since_midnight
 from availability.plan import minutes
 from availability.problem import Grid
-
-MINUTE = timedelta(minutes=1)
 
 
 def grid_minutes(masks: Masks, grid: Grid, resource: str) -> Minutes:
@@ -37,20 +34,13 @@ def grid_from(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
 def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
     """The same wall-clock times on every date."""
     pattern = _bits(times)
-    written = pattern.to_bytes(DAY_MINUTES // 8, "little")
-    found = 0
-    for plain, group in groupby(calendar.dates, calendar.plain):
-        days = list(group)
-        if plain:
-            # Day after day the same bits: written one behind the other.
-            found |= int.from_bytes(written * len(days), "little") << calendar.day(days[0])[0]
-            continue
-        for day in days:
-            midnight = calendar.day(day)[0]
-            change, later = calendar.change(day)
-            earlier = pattern & span(0, change)
-            found |= earlier << midnight
-            found |= shifted(pattern ^ earlier, midnight + later)
+    found = every_plain_day(calendar, pattern)
+    for number in calendar.changing:
+        midnight = calendar.midnights[number]
+        change, later = calendar.change(calendar.dates[number])
+        earlier = pattern & span(0, change)
+        found |= earlier << midnight
+        found |= shifted(pattern ^ earlier, midnight + later)
     return found
 
 

@@ -47,6 +47,14 @@ def instant_of(minute: int) -> datetime:
     return EPOCH + timedelta(minutes=minute)
 
 
+class _Gaps(dict[int, timedelta]):
+    """Minutes as durations: there are few different ones between the starts of a schedule."""
+
+    def __missing__(self, minutes: int) -> timedelta:
+        gap = self[minutes] = MINUTE * minutes
+        return gap
+
+
 class Calendar:
     """The local dates `first` to `last` laid out on minutes; bit 0 is the first minute of `first`."""
 
@@ -54,19 +62,23 @@ class Calendar:
         self.zone = zone
         self.first = first
         self.last = last
-        self._first_day = first.toordinal()
+        self._gaps = _Gaps()
+        self.first_day = first.toordinal()
         days = (last - first).days + 1
-        self.dates = list(accumulate(repeat(DAY, days - 1), initial=first))
+        self.dates: list[date] = list(accumulate(repeat(DAY, days - 1), add, initial=first))
         # Every date is asked for: some zones change their clock for a month only.
-        local_midnights = accumulate(repeat(DAY, days), initial=datetime.combine(first, time.min))
+        local_midnights = accumulate(repeat(DAY, days), add, initial=datetime.combine(first, time.min))
         offsets = list(map(zone.utcoffset, local_midnights))
         behind = {offset: _minutes_behind(offset) for offset in set(offsets)}
-        in_utc = count((self._first_day - EPOCH_DAY) * DAY_MINUTES, DAY_MINUTES)
+        in_utc = count((self.first_day - EPOCH_DAY) * DAY_MINUTES, DAY_MINUTES)
         midnights = [midnight + behind[offset] for midnight, offset in zip(in_utc, offsets, strict=False)]
         self.origin = midnights[0]
         self.midnights = [minute - self.origin for minute in midnights]
         """Where each date begins, and where the last one ends."""
         self.size = self.midnights[-1]
+        lengths = map(sub, self.midnights[1:], self.midnights)
+        self.changing = [number for number, length in enumerate(lengths) if length != DAY_MINUTES]
+        """The numbers of the dates on which a clock changes; no zone has ever changed its twice within a day."""
 
     @property
     def span(self) -> Span:
@@ -79,7 +91,7 @@ class Calendar:
         return self.midnights[index], self.midnights[index + 1]
 
     def plain(self, on: date) -> bool:
-        """Whether no clock changes on the date; no zone has ever changed its twice within a day."""
+        """Whether no clock changes on the date."""
         begin, end = self.day(on)
         return end - begin == DAY_MINUTES
 
@@ -100,7 +112,7 @@ class Calendar:
 
     def minute(self, local: datetime, *, up: bool = False) -> int:
         """Where a wall-clock time lies, seconds rounded down or up."""
-        index = local.toordinal() - self._first_day
+        index = local.toordinal() - self.first_day
         if 0 <= index < len(self.dates) and self.midnights[index + 1] - self.midnights[index] == DAY_MINUTES:
             within = local.hour * 60 + local.minute + (up and (local.second > 0 or local.microsecond > 0))
             return self.midnights[index] + within
@@ -116,12 +128,11 @@ class Calendar:
         return instant_of(self.origin + minute)
 
     def instants(self, minutes: Sequence[int]) -> list[datetime]:
-        """The instants (UTC) of ascending minutes, each a gap after the one before: gaps are few and made once."""
+        """The instants (UTC) of ascending minutes, each a gap after the one before it."""
         if not minutes:
             return []
-        gaps = list(map(sub, minutes[1:], minutes))
-        gap_of = {gap: timedelta(minutes=gap) for gap in set(gaps)}
-        return list(accumulate(map(gap_of.__getitem__, gaps), add, initial=self.instant(minutes[0])))
+        gaps = map(self._gaps.__getitem__, map(sub, minutes[1:], minutes))
+        return list(accumulate(gaps, add, initial=self.instant(minutes[0])))
 
     def local(self, minute: int) -> datetime:
         """What the wall clock shows."""

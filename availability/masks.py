@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from availability.bits import Minutes, Runs, Stretch, depth, levels, span, union
 from availability.busy import Busy
 from availability.busy import stretches as busy_stretches
+from availability.daily import every_plain_day, within_a_day
 from availability.errors import ProblemError
 from availability.local_time import DAY, Calendar
 from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem
@@ -40,8 +41,10 @@ class Masks:
         """The practice's hours; None where nothing limits the resources' own."""
         if problem.hours is not None:
             self.practice_hours = self._recurring(problem.hours, "hours", widened=False)
-        self.opening: Minutes = (self.all if self.practice_hours is None else self.practice_hours) & ~self.closed
+        self.opening: Minutes = self.all if self.practice_hours is None else self.practice_hours
         """When the practice as a whole is open."""
+        if self.closed:
+            self.opening &= ~self.closed
         self._numbers = {resource.id: number for number, resource in enumerate(problem.resources)}
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
@@ -130,8 +133,10 @@ class Masks:
             if self.calendar.first <= override.date <= self.calendar.last:
                 own |= union((self._day_hours(override.date, hours) for hours in override.hours), self.calendar.size)
         self.own_open[resource.id] = own
-        self.open[resource.id] = own & self.opening
-        self.clear[resource.id] = self.all & ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
+        self.open[resource.id] = own if self.opening is self.all else own & self.opening
+        self.clear[resource.id] = self.all
+        if resource.block_offs:
+            self.clear[resource.id] &= ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
 
     def _day_hours(self, on: date, hours: DayHours) -> Stretch:
         midnight = datetime.combine(on, time.min)
@@ -147,21 +152,36 @@ class Masks:
             try:
                 key = moved_on(each, self._first_start(each)), widened
                 if key not in self._laid_out:
-                    stretches = self.stretches(key[0], widened=widened)
-                    self._left -= len(stretches)
-                    self._laid_out[key] = union(stretches, self.calendar.size)
+                    self._laid_out[key] = self._minutes_of(key[0], widened=widened)
             except RecurrenceError as error:
                 raise ProblemError(f"{path}[{number}].rrule", str(error)) from error
             if self._left < 0:
                 raise ProblemError(f"{path}[{number}].rrule", "one recurring time too many to be laid out")
-            found |= self._laid_out[key]
+            found = found | self._laid_out[key] if found else self._laid_out[key]
         return found
 
     def stretches(self, recurring: Recurring, *, widened: bool) -> list[Stretch]:
         """Every occurrence that touches the calendar, as minutes."""
+        starts = self._occurrences(recurring)
+        return [self.calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
+
+    def _minutes_of(self, recurring: Recurring, *, widened: bool) -> Minutes:
+        """All minutes of all occurrences; those of most are the same on date after date."""
         calendar = self.calendar
-        starts = occurrences(recurring, calendar.zone, self._first_start(recurring), calendar.last)
-        return [calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
+        starts = self._occurrences(recurring)
+        self._left -= len(starts)
+        found = 0
+        pattern = within_a_day(starts, recurring.duration)
+        if pattern is not None:
+            numbers = {start.toordinal() - calendar.first_day for start in starts}
+            found = every_plain_day(calendar, pattern, numbers)
+            changing = numbers.intersection(calendar.changing)
+            starts = tuple(start for start in starts if start.toordinal() - calendar.first_day in changing)
+        stretches = [calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
+        return found | union(stretches, calendar.size) if stretches else found
+
+    def _occurrences(self, recurring: Recurring) -> tuple[datetime, ...]:
+        return occurrences(recurring, self.calendar.zone, self._first_start(recurring), self.calendar.last)
 
     def _first_start(self, recurring: Recurring) -> date:
         """Whatever began before the first date may still last into it."""

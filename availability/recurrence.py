@@ -90,7 +90,9 @@ def occurrences(recurring: Recurring, zone: ZoneInfo, first: date, last: date) -
             starts = _counted_out(recurring.starts, plain, first, last)
         if until is not None:
             starts = [start for start in starts if start <= until]
-    return tuple(start for start in starts if start.date() not in recurring.exdates)
+    if recurring.exdates:
+        starts = [start for start in starts if start.date() not in recurring.exdates]
+    return tuple(starts)
 
 
 def _parts(rule: str) -> dict[str, str]:
@@ -181,15 +183,14 @@ def _counted_out(starts: datetime, rule: _Plain, first: date, last: date) -> lis
     weekdays = rule.weekdays
     dates = range(max(first.toordinal(), begin), last.toordinal() + 1)
     if not rule.weekly:
-        found = (each for each in dates if (each - begin) % rule.period == 0)
+        found = [each for each in dates if (each - begin) % rule.period == 0]
     else:
         week = begin - (begin - 1 - rule.week_start) % 7
-        found = (each for each in dates if (each - week) % rule.period < DAYS_A_WEEK)
+        found = [each for each in dates if (each - week) % rule.period < DAYS_A_WEEK]
         weekdays = weekdays or {(begin - 1) % 7}
     if weekdays is not None:
-        found = (each for each in found if (each - 1) % 7 in weekdays)
-    time = starts.time()
-    return [datetime.combine(date.fromordinal(each), time) for each in found]
+        found = [each for each in found if (each - 1) % 7 in weekdays]
+    return [starts + timedelta(each - begin) for each in found]
 
 
 def _expanded(starts: datetime, parts: dict[str, str], first: date, last: date) -> list[datetime]:

@@ -8,6 +8,7 @@ without an unsettled start is cut off. The first choice found for a start is the
 
 from __future__ import annotations
 
+from operator import eq
 from typing import NamedTuple
 
 from availability.bits import Minutes, members, overlap
@@ -18,6 +19,9 @@ from availability.plan import Choice, Plan, Seat
 
 BRANCHES = 20_000
 """So many branches are searched for one cluster; what is unsettled then is left to CP-SAT."""
+
+CELL = 256
+_ANY_TO_ONE = bytes([0] + [1] * (CELL - 1))
 
 
 class Cover(NamedTuple):
@@ -51,11 +55,11 @@ class Seating:
         starts = members(self.starts)
         if not starts:
             return {}
-        if len(self.plan.seats) == 1:
-            return dict(zip(starts, _by_start(starts, self.covers[0][1]), strict=True))
+        if len(self.covers) == 1:
+            return dict(zip(starts, _by_start(self.starts, starts, self.covers[0][1]), strict=True))
         rows: list[list[tuple[str, ...]]] = [[()] * len(self.plan.seats) for _ in starts]
         for seats, covers in self.covers:
-            for row, resources in zip(rows, _by_start(starts, covers), strict=True):
+            for row, resources in zip(rows, _by_start(self.starts, starts, covers), strict=True):
                 for seat, names in zip(seats, resources, strict=True):
                     row[seat] = names
         return {start: tuple(row) for start, row in zip(starts, rows, strict=True)}
@@ -96,8 +100,29 @@ def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, bra
     return seating
 
 
-def _by_start(starts: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
-    """For each start the resources of the cover that it is in."""
+def _by_start(starts: Minutes, each_start: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
+    """For each of the starts the resources of the one cover that it is in."""
+    if len(covers) == 1:
+        return [covers[0].resources] * len(each_start)
+    cells = [start >> 3 for start in each_start]
+    if any(map(eq, cells, cells[1:])) or len(covers) > CELL:
+        return _one_by_one(each_start, covers)
+    # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side.
+    numbers = 0
+    for place in range((len(covers) - 1).bit_length()):
+        numbered = 0
+        for number, cover in enumerate(covers):
+            if number >> place & 1:
+                numbered |= cover.starts
+        numbered &= starts
+        data = numbered.to_bytes(cells[-1] + 1, "little")
+        numbers |= int.from_bytes(data.translate(_ANY_TO_ONE), "little") << place
+    written = numbers.to_bytes(cells[-1] + 1, "little")
+    return [covers[written[cell]].resources for cell in cells]
+
+
+def _one_by_one(starts: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
+    """The same for any starts and any number of covers."""
     found = {}
     left = starts
     for cover in covers:
