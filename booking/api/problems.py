@@ -33,6 +33,14 @@ from booking.api.refusals import (
 from booking.api.staff.who import FromAnotherSite, NotSignedIn, ScopeMissing
 from booking.api_keys import ScopesBeyondYours
 from booking.book import HoldUnknown
+from booking.calendar_feed import FeedUnknown, ProviderUnknown, TooManyFeeds
+from booking.configure.changes import (
+    CannotBeReverted,
+    ChangedMeanwhile,
+    ConfigurationRefused,
+    NothingThere,
+    OwnedByPims,
+)
 from booking.contacts import ContactUnreadableError
 from booking.identify import CannotBeEmailed, CannotBeTexted
 from booking.offers import CallbackOnly, NotBookableOnline
@@ -113,6 +121,11 @@ PROBLEMS: dict[type[Exception], Kind] = {
     NotSignedIn: Kind(status=401, code="not-signed-in", title="Not signed in"),
     ScopeMissing: Kind(status=403, code="scope-missing", title="Beyond what you may do"),
     FromAnotherSite: Kind(status=403, code="from-another-site", title="Sent from another website"),
+    ConfigurationRefused: Kind(status=422, code="configuration-refused", title="The change cannot stand"),
+    OwnedByPims: Kind(status=409, code="owned-by-pims", title="This is the PIMS's to change"),
+    ChangedMeanwhile: Kind(status=412, code="changed-meanwhile", title="Changed since you looked"),
+    CannotBeReverted: Kind(status=409, code="cannot-be-reverted", title="Cannot be taken back"),
+    NothingThere: Kind(status=404, code="not-found", title="Not found"),
     ScopesBeyondYours: Kind(status=403, code="scopes-beyond-yours", title="More than you may give"),
     KeyMissing: Kind(status=400, code="idempotency-key-missing", title="Idempotency-Key is missing"),
     KeyReused: Kind(status=422, code="idempotency-key-reused", title="Idempotency-Key was used otherwise"),
@@ -148,6 +161,9 @@ PROBLEMS: dict[type[Exception], Kind] = {
     TooManyWebhooks: Kind(status=409, code="too-many-webhooks", title="No more webhooks"),
     WebhookDisabled: Kind(status=409, code="webhook-disabled", title="The webhook is disabled"),
     WebhookUnknown: Kind(status=404, code="webhook-unknown", title="No such webhook"),
+    TooManyFeeds: Kind(status=409, code="too-many-feeds", title="No more calendar feeds"),
+    FeedUnknown: Kind(status=404, code="feed-unknown", title="No such calendar feed"),
+    ProviderUnknown: Kind(status=422, code="provider-unknown", title="No such provider"),
 }
 """Every error of the domain that a request can end in. A subclass without a line of its own is answered as its base."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from booking.db.pool import Connection, one
+from booking.db.pool import Connection, one, only
 
 Role = Literal["owner", "manager", "front_desk", "read_only"]
 
@@ -55,8 +55,12 @@ async def put_staff(conn: Connection, practice_id: UUID, staff: Staff) -> None:
     await conn.execute(PUT_STAFF, practice_id, staff.staff_id, staff.email, staff.name, staff.password_hash, staff.role)
 
 
+# One change of a practice after the other, so that each has the next number.
+LOCK_HISTORY = "SELECT 1 FROM practice WHERE practice_id = $1 FOR NO KEY UPDATE"
+
 INSERT_AUDIT = """
-INSERT INTO audit (practice_id, actor_id, what, subject_id, before, after, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO audit (practice_id, number, actor_id, what, subject_id, before, after, at)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM audit WHERE practice_id = $1 RETURNING number
 """
 
 
@@ -70,6 +74,11 @@ async def record_change(
     before: object,
     after: object,
     now: datetime,
-) -> None:
-    """Write into the audit log who changed what, and how it was before."""
-    await conn.execute(INSERT_AUDIT, practice_id, actor_id, what, subject_id, before, after, now)
+) -> int:
+    """Write into the audit log who (a member of staff or an API key) changed what, and how it was before.
+
+    Returns the change's number.
+    """
+    await conn.execute(LOCK_HISTORY, practice_id)
+    row = await conn.fetchrow(INSERT_AUDIT, practice_id, actor_id, what, subject_id, before, after, now)
+    return int(only(row))

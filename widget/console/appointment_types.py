@@ -13,7 +13,7 @@ from litestar.params import Body, FromPath, QueryParameter
 from litestar.response.redirect import Redirect
 from msgspec import Meta, Struct
 
-from booking.configure import ChangeRefused, TypeChange, change_appointment_type
+from booking.configure.appointment_types import ChangeRefused, TypeChange, change_appointment_type
 from booking.db.appointment_types import AppointmentType, Audience, any_appointment_type, appointment_types
 from booking.db.pool import of_practice
 from widget.clock import now as present

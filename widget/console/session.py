@@ -17,11 +17,11 @@ from litestar.response.redirect import Redirect
 from msgspec import Struct
 
 from booking.api.staff.who import READS, from_own_pages
-from booking.configure import MAY_CONFIGURE
 from booking.db import practices
 from booking.db.pool import of_practice
 from booking.db.practices import Practice
 from booking.db.staff import Staff
+from booking.scopes import OF_ROLE
 from booking.sign_in import SESSION_LIVES, session_cookie, signed_in_staff
 from widget.pages import see_other
 from widget.settings import Settings
@@ -39,7 +39,7 @@ class AtConsole(Struct, frozen=True, kw_only=True):
     @property
     def may_configure(self) -> bool:
         """Say whether they may change the practice's set-up."""
-        return self.staff.role in MAY_CONFIGURE
+        return "configuration:write" in OF_ROLE[self.staff.role]
 
 
 class NotSignedIn(Exception):

@@ -24,6 +24,12 @@ create policy of_practice on api_key using (practice_id::text = current_setting(
 -- No release has this table yet, so nobody reads the old name.
 -- squawk-ignore renaming-column
 alter table audit rename column staff_id to actor_id;
--- The audit log is also the practice's history of its set-up, numbered in the order of `position`.
--- squawk-ignore require-concurrent-index-creation
-create index audit_position on audit (practice_id, position);
+-- The audit log is also the history of the practice's set-up: each change has its number, 1, 2, 3, … per practice.
+alter table audit add column number bigint;
+update audit set number = counted.number
+from (select audit_id, row_number() over (partition by practice_id order by position) as number from audit) counted
+where counted.audit_id = audit.audit_id;
+-- squawk-ignore adding-not-nullable-field
+alter table audit alter column number set not null;
+-- squawk-ignore disallowed-unique-constraint, constraint-missing-not-valid
+alter table audit add constraint audit_number_unique unique (practice_id, number);
