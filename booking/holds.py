@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.db import holds as holds_db
+from booking.db import practices
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Pool, of_practice
@@ -87,5 +88,8 @@ async def extend(pool: Pool, practice: Practice, hold_id: UUID, secret: str, *, 
 
 async def release(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> bool:
     """Let go of a hold: its time is free at once."""
-    async with of_practice(pool, practice.practice_id) as conn:
-        return await holds_db.delete_hold(conn, practice.practice_id, hold_id, digest(secret))
+    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+        ended = await holds_db.delete_hold(conn, practice.practice_id, hold_id, digest(secret))
+        if ended:
+            await practices.raise_schedule_version(conn, practice.practice_id)
+        return ended

@@ -20,7 +20,7 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
-from booking.slot_problem import Freshness, answer_of, serving, slot_problem
+from booking.slot_problem import NOTHING, Freshness, answer_of, serving, slot_problem
 
 MOST_DAYS = 62
 MOST_PATIENTS = 4
@@ -92,8 +92,16 @@ async def wished_types(conn: Connection, practice: Practice, wish: Wish) -> tupl
     """
     if not 1 <= len(wish.patients) <= MOST_PATIENTS:
         raise NotBookableOnline(NotBookableOnline.__doc__)
-    for one in await offered_types(conn, practice, new_client=wish.new_client):
-        if one.appointment_type_id != wish.appointment_type_id or not set(wish.patients) <= set(one.species):
+    if wish.by_staff:
+        offered = await types_db.appointment_types(conn, practice.practice_id)
+    else:
+        offered = await offered_types(conn, practice, new_client=wish.new_client)
+    for one in offered:
+        if one.appointment_type_id != wish.appointment_type_id:
+            continue
+        if wish.by_staff and one.steps:
+            return tuple(one.for_patient(species, new_client=wish.new_client) for species in wish.patients)
+        if not set(wish.patients) <= set(one.species):
             continue
         if one.calls_back:
             raise CallbackOnly(CallbackOnly.__doc__)
@@ -119,8 +127,11 @@ async def offer(
     *,
     now: datetime,
     own_hold: UUID | None = None,
+    lasting: timedelta = NOTHING,
 ) -> Offer:
     """Return the bookable times on the local days from first to last; what `own_hold` has taken counts as free.
+
+    `lasting`: for how long the answer is to hold, as far as time alone could change it.
 
     Raises `NotBookableOnline`, and `ValueError` where the days are out of order or more than 62.
     """
@@ -130,11 +141,11 @@ async def offer(
         types = await wished_types(conn, practice, wish)
     start, after = day_start(first, practice.timezone), day_start(last + timedelta(days=1), practice.timezone)
     asked = (pool, practice, types, wish)
-    slots, freshness = await slots_between(*asked, start, after, now=now, own_hold=own_hold)
+    slots, freshness = await slots_between(*asked, start, after, now=now, own_hold=own_hold, lasting=lasting)
     further: list[OfferedSlot] = []
     furthest = now + types[0].horizon + timedelta(minutes=1)
     if not slots and furthest > after:
-        further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold)
+        further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold, lasting=lasting)
     by_day = {day: list(found) for day, found in groupby(slots, lambda slot: local_date(slot.start, practice.timezone))}
     return Offer(
         as_of=freshness.as_of,
@@ -154,11 +165,14 @@ async def slots_between(
     *,
     now: datetime,
     own_hold: UUID | None,
+    lasting: timedelta = NOTHING,
 ) -> tuple[list[OfferedSlot], Freshness]:
     """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
     window = Span(start=start, end=end)
     async with of_practice(pool, practice.practice_id) as conn:
-        problem, freshness = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold)
+        problem, freshness = await slot_problem(
+            conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting
+        )
     answer = await answer_of(problem)
     return [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots], freshness
 

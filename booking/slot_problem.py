@@ -70,11 +70,13 @@ async def slot_problem(
     now: datetime,
     own_hold: UUID | None = None,
     prefer: Assignment = NO_PREFERENCE,
+    lasting: timedelta = NOTHING,
 ) -> tuple[SlotProblem, Freshness]:
     """Read the schedule around a window and put the wish into it; `types`: the wished type for each patient.
 
     What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
     where several assignments work. What lies beyond the window is not read, so the problem's horizon ends with it.
+    `lasting`: for how long after `now` what can be booked is to stay bookable, if nobody else comes.
     """
     practice_id, zone = practice.practice_id, practice.timezone
     appointment_type = types[0]
@@ -95,7 +97,7 @@ async def slot_problem(
         now=now,
         own_hold=own_hold,
     )
-    freshness = await freshness_of(conn, practice, now)
+    freshness = await freshness_of(conn, practice, now + lasting)
     visits = tuple(
         Visit(
             appointment_type=str(one.appointment_type_id),
@@ -104,8 +106,8 @@ async def slot_problem(
             # Between the pets of one owner nothing is kept free.
             buffer_before=one.buffer_before if number == 0 else NOTHING,
             buffer_after=one.buffer_after if number == len(types) - 1 else NOTHING,
-            notice=max(one.notice, practice.stale_notice) if freshness.stale else one.notice,
-            horizon=min(one.horizon, window.end - now),
+            notice=_notice(one, practice, wish, freshness) + lasting,
+            horizon=window.end - now if wish.by_staff else min(one.horizon, window.end - now),
             max_per_day=one.max_per_day,
             booked_on={day.day: day.appointments for day in booked_on},
         )
@@ -124,6 +126,13 @@ async def slot_problem(
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
     )
     return problem, freshness
+
+
+def _notice(one: AppointmentType, practice: Practice, wish: Wish, freshness: Freshness) -> timedelta:
+    """Return how long before a visit it is booked at the latest; staff see the practice themselves."""
+    if wish.by_staff:
+        return NOTHING
+    return max(one.notice, practice.stale_notice) if freshness.stale else one.notice
 
 
 def total_length(types: tuple[AppointmentType, ...]) -> timedelta:

@@ -91,10 +91,7 @@ async def slots(
     asked_at = now()
 
     async def make() -> bytes:
-        # What is offered holds for the whole minute: as if it had passed, where that offers less.
-        found = await offer(
-            pool, practice, wish, first, last, now=minute_of(asked_at), until=minute_of(asked_at) + MINUTE
-        )
+        found = await offer(pool, practice, wish, first, last, now=minute_of(asked_at), lasting=MINUTE)
         return msgspec.json.encode(await _shown(pool, site, practice, wish, found, asked_at))
 
     question = msgspec.msgpack.encode((wish, first, last))
