@@ -22,10 +22,11 @@ def calendar_file(
     """Return an appointment as an iCalendar file (RFC 5545; methods by RFC 5546).
 
     A download publishes and names nobody. An email invites its `attendee` (the client's address), where the practice
-    has an address that the calendar's answer can go to.
+    has an address that the calendar's answer can go to; of a cancelled appointment it takes the invitation back.
     """
     invited = attendee if practice.email else None
-    method = "REQUEST" if invited else "PUBLISH"
+    cancelled = appointment.status == "cancelled"
+    method = "PUBLISH" if not invited else "CANCEL" if cancelled else "REQUEST"
     calendar = Calendar()
     calendar.add("prodid", "-//vetslot//online booking//EN")
     calendar.add("version", "2.0")
@@ -39,7 +40,7 @@ def calendar_file(
     event.add("summary", f"{patient_name}: visit with {practice.name}")
     event.add("location", practice.address)
     event.add("description", f"Reference {appointment.reference}. To change it, call {practice.phone}.")
-    event.add("status", "CONFIRMED")
+    event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     if invited:
         event.add("organizer", vCalAddress(f"mailto:{practice.email}"))
         event.add("attendee", vCalAddress(f"mailto:{invited}"))

@@ -68,12 +68,14 @@ async def claim(
     now: datetime,
     holders: Sequence[Holder],
     instead_of: holds.Hold | None = None,
+    prefer: Assignment = NO_PREFERENCE,
 ) -> Claimed | NotFree:
     """Take the time for a hold or for appointments, whose rows the caller inserts in the same transaction.
 
     `types` and `holders`: for each patient the type as long as it takes for them, and whose their visit is.
     `instead_of`: the same client's hold, whose time counts as free and whose resources are preferred; it ends where
-    the claim succeeds. The transaction must be open: the locks last until it ends.
+    the claim succeeds. `prefer`: what else is preferred, such as the resources of visits that move. The transaction
+    must be open: the locks last until it ends.
     """
     span_start = start - types[0].buffer_before
     span_end = start + total_length(types) + types[-1].buffer_after
@@ -89,7 +91,7 @@ async def claim(
         window,
         now=now,
         own_hold=instead_of.hold_id if instead_of else None,
-        prefer=instead_of.resources if instead_of else NO_PREFERENCE,
+        prefer=instead_of.resources if instead_of else prefer,
     )
     slot = next((slot for slot in (await answer_of(problem, FOR_CLAIMS)).slots if slot.start == start), None)
     if slot is None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiosmtplib
 import msgspec
@@ -83,6 +83,52 @@ def booked_message(
             f" Reference {appointment.reference}. Details: {manage_url}"
             f" To change it, call {practice.phone}."
         ),
+        attachment=calendar if contact.kind == "email" else None,
+    )
+
+
+def rescheduled_message(
+    practice: Practice, contact: Contact, appointment: Appointment, names: list[str], link: str, calendar: str
+) -> Message:
+    """Write the message that says that a visit takes place at another time."""
+    when = spoken_time(appointment.starts_at, practice.timezone)
+    body = (
+        f"{named(names)}’s visit with {practice.name} has a new time: {when}."
+        f" Reference {appointment.reference}. Details: {link} Questions? Call {practice.phone}."
+    )
+    return _change_message(practice, contact, "rescheduled", f"New time for {named(names)}: {when}", body, calendar)
+
+
+def cancelled_message(
+    practice: Practice, contact: Contact, appointment: Appointment, names: list[str], calendar: str
+) -> Message:
+    """Write the message that says that a visit is cancelled."""
+    when = spoken_time(appointment.starts_at, practice.timezone)
+    body = (
+        f"{named(names)}’s visit with {practice.name} on {when} is cancelled. Reference {appointment.reference}."
+        f" To find another time, call {practice.phone}."
+    )
+    return _change_message(practice, contact, "cancelled", f"Cancelled: {named(names)}, {when}", body, calendar)
+
+
+def declined_message(practice: Practice, contact: Contact, patient_name: str, words: str) -> Message:
+    """Write the message that says why the practice cannot give an appointment that was asked for."""
+    subject = f"Your request to {practice.name} for {patient_name}"
+    body = f"{practice.name} about {patient_name}: {words} Questions? Call {practice.phone}."
+    return _change_message(practice, contact, "declined", subject, body, None)
+
+
+def _change_message(
+    practice: Practice, contact: Contact, purpose: str, subject: str, body: str, calendar: str | None
+) -> Message:
+    return Message(
+        practice_id=practice.practice_id,
+        message_id=uuid4(),
+        channel="text" if contact.kind == "phone" else "email",
+        purpose=purpose,
+        recipient=contact.value,
+        subject=subject,
+        body=body,
         attachment=calendar if contact.kind == "email" else None,
     )
 

@@ -54,22 +54,15 @@ async def lock_booking(conn: Connection, practice_id: UUID, reference: str) -> l
     return sorted(many(await conn.fetch(LOCK_BOOKING, practice_id, reference), Visit), key=lambda visit: visit.visit)
 
 
-REMEMBER = "UPDATE appointment SET contact = $3, provider_id = $4 WHERE practice_id = $1 AND reference = $2"
+SET_ASIDE = """
+WITH freed AS (DELETE FROM claim WHERE practice_id = $1 AND appointment_id = ANY($2::uuid[]))
+UPDATE appointment SET status = 'cancelled' WHERE practice_id = $1 AND appointment_id = ANY($2::uuid[])
+"""
 
 
-async def remember_wish(
-    conn: Connection, practice_id: UUID, reference: str, contact: Contact | None, provider_id: UUID | None
-) -> None:
-    """Keep whom a booking's changes are told to, and which provider was asked for."""
-    await conn.execute(REMEMBER, practice_id, reference, contact, provider_id)
-
-
-SET_SOURCE = "UPDATE appointment SET source = $3 WHERE practice_id = $1 AND reference = $2"
-
-
-async def set_source(conn: Connection, practice_id: UUID, reference: str, source: Source) -> None:
-    """Say who made a booking."""
-    await conn.execute(SET_SOURCE, practice_id, reference, source)
+async def set_aside(conn: Connection, practice_id: UUID, appointment_ids: list[UUID]) -> None:
+    """Free what visits take while their new time is looked for, in the transaction that moves them or is undone."""
+    await conn.execute(SET_ASIDE, practice_id, appointment_ids)
 
 
 MOVE = """

@@ -15,12 +15,14 @@ class Wish(Struct, frozen=True, kw_only=True):
     """What a client wants to book, apart from the time. `provider_id` None: anybody who can.
 
     `patients`: the species of each; several are seen one after the other, by the same people in the same room.
+    `by_staff`: staff wish it for a client, whom notice, horizon and what is offered online do not bind.
     """
 
     appointment_type_id: UUID
     patients: tuple[str, ...]
     new_client: bool
     provider_id: UUID | None = None
+    by_staff: bool = False
 
     @property
     def species(self) -> str:

@@ -32,28 +32,17 @@ class WriteBack(Struct, frozen=True, kw_only=True):
     was: State
 
 
-INSERT_WRITE_BACK = """
-INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at, action)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+INSERT_CHANGE = """
+INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, action, key, due_at, queued_at)
+VALUES ($1, $2, $3, 'appointment', $3, $4, $5, $6, $6)
 """
 
 
-async def queue_write_back(
-    conn: Connection,
-    practice_id: UUID,
-    write_back_id: UUID,
-    *,
-    appointment_id: UUID,
-    kind: Kind,
-    subject_id: UUID,
-    key: str,
-    now: datetime,
-    action: Action = "create",
+async def queue_change(
+    conn: Connection, practice_id: UUID, write_back_id: UUID, appointment_id: UUID, action: Action, now: datetime
 ) -> None:
-    """Queue one record, or one change of an appointment; the worker is woken when the transaction commits."""
-    await conn.execute(
-        INSERT_WRITE_BACK, practice_id, write_back_id, appointment_id, kind, subject_id, key, now, action
-    )
+    """Queue a change of an appointment, under a key of its own."""
+    await conn.execute(INSERT_CHANGE, practice_id, write_back_id, appointment_id, action, str(write_back_id), now)
 
 
 INSERT_CREATION = """
@@ -88,7 +77,7 @@ async def supersede(
     conn: Connection, practice_id: UUID, appointment_id: UUID, actions: list[Action], reason: str
 ) -> None:
     """Take back what need not be sent any more. What may have left stays: its fate comes first."""
-    await conn.execute(SUPERSEDE, practice_id, appointment_id, actions, reason)
+    await conn.execute(SUPERSEDE, practice_id, appointment_id, reason, actions)
 
 
 # Counted as tried, so that the PIMS is asked for the record before it is sent.
