@@ -6,7 +6,7 @@ Between two clock changes every date is 180 bytes, so the same bytes are written
 from __future__ import annotations
 
 from collections.abc import Container
-from datetime import datetime, timedelta
+from datetime import time, timedelta
 
 from availability.bits import Minutes, span
 from availability.local_time import DAY_MINUTES, MINUTE, Calendar
@@ -29,13 +29,9 @@ def every_plain_day(calendar: Calendar, pattern: Minutes, numbers: Container[int
     return found
 
 
-def within_a_day(starts: tuple[datetime, ...], duration: timedelta) -> Minutes | None:
-    """The minutes of the day, where all that lasts so long and starts then takes the same ones of one date."""
-    times = {start.time() for start in starts}
-    if len(times) != 1 or duration % MINUTE:
-        return None
-    (time,) = times
-    begin, length = time.hour * 60 + time.minute, duration // MINUTE
-    if time.second or time.microsecond or begin + length > DAY_MINUTES:
+def within_a_day(start: time, duration: timedelta) -> Minutes | None:
+    """The minutes of the day that something takes; None where it takes parts of minutes, or of another day."""
+    begin, length = start.hour * 60 + start.minute, duration // MINUTE
+    if start.second or start.microsecond or duration % MINUTE or begin + length > DAY_MINUTES:
         return None
     return span(begin, begin + length)

@@ -24,16 +24,15 @@ def grid_minutes(masks: Masks, grid: Grid, resource: str) -> Minutes:
 def grid_from(calendar: Calendar, grid: Grid, opening: Minutes) -> Minutes:
     """The grid on every date of the calendar; `opening` is what one anchored there counts from."""
     if grid.starts is not None:
-        return _every_day(calendar, [since_midnight(each) // MINUTE for each in grid.starts])
+        return _every_day(calendar, _bits(since_midnight(each) // MINUTE for each in grid.starts))
     every = minutes(grid.every) if grid.every else DAY_MINUTES
     if grid.anchor == "opening":
         return _from_openings(calendar, every, minutes(grid.offset), opening)
-    return _every_day(calendar, list(range(minutes(grid.offset), DAY_MINUTES, every)))
+    return _every_day(calendar, _counted(minutes(grid.offset), DAY_MINUTES, every))
 
 
-def _every_day(calendar: Calendar, times: list[int]) -> Minutes:
+def _every_day(calendar: Calendar, pattern: Minutes) -> Minutes:
     """The same wall-clock times on every date."""
-    pattern = _bits(times)
     found = every_plain_day(calendar, pattern)
     for number in calendar.changing:
         midnight = calendar.midnights[number]
@@ -51,12 +50,22 @@ def _from_openings(calendar: Calendar, every: int, offset: int, opening: Minutes
         midnight, next_midnight = calendar.day(day)
         for begin, end in stretches_of((opening >> midnight) & span(0, next_midnight - midnight)):
             if calendar.plain(day):
-                found |= _bits(range(begin + offset, end, every)) << midnight
+                found |= _counted(begin + offset, end, every) << midnight
             else:
                 local = calendar.local(midnight + begin)
                 times = (calendar.minute(local + MINUTE * each) for each in range(offset, 2 * DAY_MINUTES, every))
                 found |= _bits(each - midnight for each in times if begin <= each - midnight < end) << midnight
     return found
+
+
+def _counted(begin: int, end: int, every: int) -> Minutes:
+    """The minutes of `range(begin, end, every)`; each round doubles how far they are known."""
+    found = 1 << begin
+    known = every
+    while known < end - begin:
+        found |= found << known
+        known *= 2
+    return found & span(0, end)
 
 
 def _bits(each: Iterable[int]) -> Minutes:

@@ -17,7 +17,7 @@ from availability.daily import every_plain_day, within_a_day
 from availability.errors import ProblemError
 from availability.local_time import DAY, Calendar
 from availability.problem import DayHours, Grid, Recurring, Resource, Rule, SlotProblem
-from availability.recurrence import RecurrenceError, moved_on, occurrences
+from availability.recurrence import RecurrenceError, days_of, moved_on, occurrences
 
 OCCURRENCES = 200_000
 """As many occurrences of all recurring times together are laid out."""
@@ -162,26 +162,27 @@ class Masks:
 
     def stretches(self, recurring: Recurring, *, widened: bool) -> list[Stretch]:
         """Every occurrence that touches the calendar, as minutes."""
-        starts = self._occurrences(recurring)
-        return [self.calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
+        calendar = self.calendar
+        starts = occurrences(recurring, calendar.zone, self._first_start(recurring), calendar.last)
+        return [calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
 
     def _minutes_of(self, recurring: Recurring, *, widened: bool) -> Minutes:
-        """All minutes of all occurrences; those of most are the same on date after date."""
+        """All minutes of all occurrences."""
         calendar = self.calendar
-        starts = self._occurrences(recurring)
-        self._left -= len(starts)
-        found = 0
-        pattern = within_a_day(starts, recurring.duration)
-        if pattern is not None:
-            numbers = {start.toordinal() - calendar.first_day for start in starts}
-            found = every_plain_day(calendar, pattern, numbers)
-            changing = numbers.intersection(calendar.changing)
-            starts = tuple(start for start in starts if start.toordinal() - calendar.first_day in changing)
-        stretches = [calendar.stretch(start, recurring.duration, widened=widened) for start in starts]
-        return found | union(stretches, calendar.size) if stretches else found
-
-    def _occurrences(self, recurring: Recurring) -> tuple[datetime, ...]:
-        return occurrences(recurring, self.calendar.zone, self._first_start(recurring), self.calendar.last)
+        days = days_of(recurring, calendar.zone, self._first_start(recurring), calendar.last)
+        pattern = within_a_day(recurring.starts.time(), recurring.duration)
+        if days is None or pattern is None:
+            stretches = self.stretches(recurring, widened=widened)
+            self._left -= len(stretches)
+            return union(stretches, calendar.size)
+        # Most take the same minutes of one date after the other.
+        self._left -= len(days)
+        numbers = {day - calendar.first_day for day in days}
+        found = every_plain_day(calendar, pattern, numbers)
+        for number in numbers.intersection(calendar.changing):
+            start = datetime.combine(calendar.dates[number], recurring.starts.time())
+            found |= span(*calendar.stretch(start, recurring.duration, widened=widened))
+        return found
 
     def _first_start(self, recurring: Recurring) -> date:
         """Whatever began before the first date may still last into it."""

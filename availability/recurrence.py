@@ -7,7 +7,7 @@ rest is expanded by python-dateutil within limits, since a rule may be endless, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +36,7 @@ SHORTEST = {
 }
 """How long a period lasts at least."""
 
+DAY = timedelta(days=1)
 DAYS_A_WEEK = 7
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 PART = re.compile(r"([A-Z]+)=([A-Z0-9,+\-]+)")
@@ -76,26 +77,45 @@ class _Interval(int):
 @lru_cache(maxsize=4096)
 def occurrences(recurring: Recurring, zone: ZoneInfo, first: date, last: date) -> tuple[datetime, ...]:
     """Local starts on the dates `first` to `last`, both included, in order; `exdates` taken out."""
+    days = days_of(recurring, zone, first, last)
+    if days is not None:
+        time = recurring.starts.time()
+        return tuple(datetime.combine(date.fromordinal(day), time) for day in days)
+    parts = _parts(recurring.rrule or "")
+    until = _until(parts, zone)
+    if until is not None:
+        last = min(last, until.date())
+    starts = _expanded(recurring.starts, parts, first, last)
+    return tuple(
+        start for start in starts if (until is None or start <= until) and start.date() not in recurring.exdates
+    )
+
+
+def days_of(recurring: Recurring, zone: ZoneInfo, first: date, last: date) -> list[int] | None:
+    """The same as numbers of dates (day 1 was a Monday), where all start at the same time of day.
+
+    None for a rule that takes dateutil.
+    """
+    starts = recurring.starts
     if recurring.rrule is None:
-        starts = [recurring.starts] if first <= recurring.starts.date() <= last else []
+        found = [starts.toordinal()] if first <= starts.date() <= last else []
     else:
-        parts = _parts(recurring.rrule)
-        plain = _plain(recurring.rrule)
+        parts, plain = _parts(recurring.rrule), _plain(recurring.rrule)
         until = _until(parts, zone)
-        if until is not None:
-            last = min(last, until.date())
         if plain is None:
-            starts = _expanded(recurring.starts, parts, first, last)
-        else:
-            starts = _counted_out(recurring.starts, plain, first, last)
+            return None
         if until is not None:
-            starts = [start for start in starts if start <= until]
+            begins_in_time = starts.time() <= until.time()
+            last = min(last, until.date() if begins_in_time else until.date() - DAY)
+        found = _counted_out(starts, plain, first, last)
     if recurring.exdates:
-        starts = [start for start in starts if start.date() not in recurring.exdates]
-    return tuple(starts)
+        left_out = {each.toordinal() for each in recurring.exdates}
+        found = [each for each in found if each not in left_out]
+    return found
 
 
-def _parts(rule: str) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def _parts(rule: str) -> Mapping[str, str]:
     """The rule's parts by name."""
     parts: dict[str, str] = {}
     for text in rule.upper().removeprefix("RRULE:").rstrip(";").split(";"):
@@ -112,7 +132,7 @@ def _parts(rule: str) -> dict[str, str]:
     return parts
 
 
-def _until(parts: dict[str, str], zone: ZoneInfo) -> datetime | None:
+def _until(parts: Mapping[str, str], zone: ZoneInfo) -> datetime | None:
     """The last moment of the rule in local time; one written in UTC (`…Z`) is turned into local time."""
     text = parts.get("UNTIL")
     if text is None:
@@ -173,8 +193,8 @@ def _plain(rule: str) -> _Plain | None:
     )
 
 
-def _counted_out(starts: datetime, rule: _Plain, first: date, last: date) -> list[datetime]:
-    """The occurrences of a plain rule, from the numbers of the dates (day 1 was a Monday).
+def _counted_out(starts: datetime, rule: _Plain, first: date, last: date) -> list[int]:
+    """The dates of a plain rule, by their numbers.
 
     Some thirty times faster than dateutil, and not slower for a rule that began twenty years ago; a property test holds
     the two equal.
@@ -188,12 +208,12 @@ def _counted_out(starts: datetime, rule: _Plain, first: date, last: date) -> lis
         week = begin - (begin - 1 - rule.week_start) % 7
         found = [each for each in dates if (each - week) % rule.period < DAYS_A_WEEK]
         weekdays = weekdays or {(begin - 1) % 7}
-    if weekdays is not None:
+    if weekdays is not None and len(weekdays) < DAYS_A_WEEK:
         found = [each for each in found if (each - 1) % 7 in weekdays]
-    return [starts + timedelta(each - begin) for each in found]
+    return found
 
 
-def _expanded(starts: datetime, parts: dict[str, str], first: date, last: date) -> list[datetime]:
+def _expanded(starts: datetime, parts: Mapping[str, str], first: date, last: date) -> list[datetime]:
     """Every other rule, by dateutil; `UNTIL` is ours to apply, it may be UTC."""
     if parts["FREQ"] not in SHORTEST:
         raise RecurrenceError("is no RFC 5545 rule: FREQ is unknown")
