@@ -43,6 +43,7 @@ from booking.configure.changes import (
 )
 from booking.contacts import ContactUnreadableError
 from booking.identify import CannotBeEmailed, CannotBeTexted
+from booking.live import TooManyStreams
 from booking.offers import CallbackOnly, NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused
 from booking.out_of_reach import OUT_OF_REACH
@@ -161,6 +162,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     TooManyWebhooks: Kind(status=409, code="too-many-webhooks", title="No more webhooks"),
     WebhookDisabled: Kind(status=409, code="webhook-disabled", title="The webhook is disabled"),
     WebhookUnknown: Kind(status=404, code="webhook-unknown", title="No such webhook"),
+    TooManyStreams: Kind(status=503, code="too-many-streams", title="Too many open streams", retryable=True),
     TooManyFeeds: Kind(status=409, code="too-many-feeds", title="No more calendar feeds"),
     FeedUnknown: Kind(status=404, code="feed-unknown", title="No such calendar feed"),
     ProviderUnknown: Kind(status=422, code="provider-unknown", title="No such provider"),

@@ -129,6 +129,14 @@ async def raise_schedule_version(conn: Connection, practice_id: UUID) -> None:
     await conn.execute(RAISE_SCHEDULE_VERSION, practice_id)
 
 
+SCHEDULE_VERSIONS = "SELECT practice_id, schedule_version FROM practice WHERE practice_id = ANY($1::uuid[])"
+
+
+async def schedule_versions(conn: Connection, practice_ids: list[UUID]) -> dict[UUID, int]:
+    """Return the schedule versions of some practices; every connection may ask, as it may find a practice."""
+    return {row["practice_id"]: row["schedule_version"] for row in await conn.fetch(SCHEDULE_VERSIONS, practice_ids)}
+
+
 class Closure(Struct, frozen=True, kw_only=True):
     """Local dates, both included, on which the practice is closed."""
 

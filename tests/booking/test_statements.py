@@ -24,6 +24,8 @@ WITHOUT_PRACTICE = {
     "code_texts.COUNT_IN_TOTAL": "counts for the whole installation, which pays for the texts of all",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAY": "the practice is part of the lock's key",
+    "webhooks.LOCK_ENDPOINTS": "the practice is part of the lock's key",
+    "calendar_feeds.LOCK_FEEDS": "the practice is part of the lock's key",
     "standing.LOCK_CONTACT": "the practice is part of the lock's key",
     "idempotency.TRY_KEY": "the practice is part of the lock's key",
     "idempotency.WAIT_FOR_KEY": "as above",
