@@ -13,20 +13,17 @@ from uuid import UUID, uuid4
 import msgspec
 from msgspec import Struct
 
-from booking.calendar_file import calendar_file
-from booking.claims import Claimed, NotFree, claim
+from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import appointments, clients, holds, standing, write_backs
-from booking.db.appointment_types import AppointmentType
-from booking.db.appointments import Answered, Appointment
+from booking.db import appointments, clients, holds, standing
+from booking.db.appointments import Appointment
 from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
 from booking.db.holds import Hold, Wish
-from booking.db.messages import queue_message
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
+from booking.enter import Agreed, Party, enter
 from booking.holds import SlotTaken
-from booking.messages import booked_message, named
 from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.once import keep, once
 from booking.policies import (
@@ -40,8 +37,7 @@ from booking.policies import (
 )
 from booking.questions import Answer, check_answers, questions_for
 from booking.site import Site
-from booking.tokens import digest, manage_token, new_reference
-from pims_adapters.contract import Kind
+from booking.tokens import digest, manage_token
 
 
 class KnownClient(Struct, frozen=True, kw_only=True, tag="known"):
@@ -141,15 +137,6 @@ class _TimeLost(Exception):
         return await alternatives(pool, practice, self.wish, start, now=now, own_hold=own_hold)
 
 
-class _Party(Struct, frozen=True, kw_only=True):
-    """Who comes: the client and the patients in the order of their visits, some of them new to the practice."""
-
-    client: Client
-    new_client: bool
-    patients: tuple[Patient, ...]
-    new_patients: frozenset[UUID]
-
-
 async def _book(
     conn: Connection, practice: Practice, booking: Booking, key: str, site: Site, now: datetime
 ) -> tuple[Appointment, ...]:
@@ -180,26 +167,23 @@ async def _book(
     if isinstance(claimed, NotFree):
         raise _TimeLost(hold, wish)
 
-    visits = _visits(appointment_ids, claimed, types[0], party, booking.reason, answers, now)
-    token = manage_token(site.secret_key, practice_id, appointment_ids[0])
-    await _insert_party(conn, practice, booking, party, now)
-    await appointments.insert_booking(
-        conn,
-        practice_id,
-        visits,
+    agreed = Agreed(
+        party=party,
+        appointment_type=types[0],
+        appointment_ids=appointment_ids,
+        claimed=claimed,
         source="online",
         contact=booking.contact,
         provider_id=wish.provider_id,
-        manage_token_hash=digest(token),
+        reason=booking.reason,
+        answers=answers,
     )
+    visits = await enter(conn, practice, agreed, site=site, now=now)
     await keep(conn, practice_id, key, visits[0].reference)
-    await write_backs.queue_creations(conn, practice_id, _outbox(visits, party), now)
-    await _queue_confirmation(conn, practice, booking.contact, visits, party, types[0], site, token)
-    await write_backs.wake_workers(conn, "write_back")
     return visits
 
 
-async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> _Party:
+async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> Party:
     """Return who comes, if the practice allows it. Raises `Refused`."""
     practice_id, contact = practice.practice_id, booking.contact
     await standing.lock_contact(conn, practice_id, contact)
@@ -222,15 +206,22 @@ async def _party(conn: Connection, practice: Practice, booking: Booking, now: da
     patients_have_few_bookings(practice, stands)
 
     patients = tuple(
-        known[one.patient_id] if isinstance(one, KnownPatient) else _new_patient(one, client)
-        for one in booking.patients
+        known[one.patient_id] if isinstance(one, KnownPatient) else new_patient(one, client) for one in booking.patients
     )
-    return _Party(
+    return Party(
         client=client,
         new_client=new_client,
         patients=patients,
         new_patients=frozenset(one.patient_id for one in patients) - known.keys(),
+        contacts=_contacts(booking),
     )
+
+
+def _contacts(booking: Booking) -> tuple[Contact, ...]:
+    """Return how a new client can be reached."""
+    if not isinstance(booking.client, NewClient):
+        return ()
+    return tuple(filter(None, (booking.contact, booking.client.other_contact)))
 
 
 def _client(practice: Practice, booking: Booking, reached: list[Client]) -> Client:
@@ -245,7 +236,8 @@ def _client(practice: Practice, booking: Booking, reached: list[Client]) -> Clie
     raise CannotBeBooked(CannotBeBooked.__doc__)
 
 
-def _new_patient(new: NewPatient, client: Client) -> Patient:
+def new_patient(new: NewPatient, client: Client) -> Patient:
+    """Return an animal as a patient of its client."""
     return Patient(
         patient_id=uuid4(),
         client_id=client.client_id,
@@ -257,108 +249,3 @@ def _new_patient(new: NewPatient, client: Client) -> Patient:
         birth_date=new.birth_date,
         status="active",
     )
-
-
-async def _insert_party(conn: Connection, practice: Practice, booking: Booking, party: _Party, now: datetime) -> None:
-    """Add who is new."""
-    practice_id, client = practice.practice_id, party.client
-    if isinstance(booking.client, NewClient):
-        await clients.insert_client(conn, practice_id, client.client_id, client.given_name, client.family_name, now)
-        given = [booking.contact, *([booking.client.other_contact] if booking.client.other_contact else [])]
-        await clients.insert_contacts(conn, practice_id, [(client.client_id, one, one.value) for one in given])
-    new = [one for one in party.patients if one.patient_id in party.new_patients]
-    if new:
-        await clients.insert_patients(conn, practice_id, new)
-
-
-def _visits(
-    appointment_ids: list[UUID],
-    claimed: Claimed,
-    appointment_type: AppointmentType,
-    party: _Party,
-    reason: str,
-    answers: list[Answered],
-    now: datetime,
-) -> tuple[Appointment, ...]:
-    """Return an appointment for each patient, under one reference."""
-    reference = new_reference()
-    return tuple(
-        Appointment(
-            appointment_id=appointment_id,
-            reference=reference,
-            visit=number,
-            status="booked",
-            appointment_type_id=appointment_type.appointment_type_id,
-            client_id=party.client.client_id,
-            patient_id=patient.patient_id,
-            starts_at=span.start,
-            ends_at=span.end,
-            resources=claimed.resources,
-            new_client=party.new_client,
-            reason=reason,
-            answers=answers,
-            description=description(
-                visit_key(reference, number), new_client=party.new_client, reason=reason, answers=answers
-            ),
-            calendar_sequence=0,
-            created_at=now,
-        )
-        for number, (appointment_id, span, patient) in enumerate(
-            zip(appointment_ids, claimed.visits, party.patients, strict=True), start=1
-        )
-    )
-
-
-def visit_key(reference: str, visit: int) -> str:
-    """Return the name of a visit in the PIMS: its booking's reference, with a number from the second one on."""
-    return reference if visit == 1 else f"{reference}-{visit}"
-
-
-def description(key: str, *, new_client: bool, reason: str, answers: list[Answered]) -> str:
-    """Return what staff read in the PIMS: where the appointment came from, our reference, the client's words."""
-    tag = "[vetslot Direct Booking - New Client]" if new_client else "[vetslot Direct Booking]"
-    said = [reason] if reason else []
-    said += [f"{one.label}{'' if one.label.endswith('?') else ':'} {one.answer}" for one in answers]
-    return f"{tag} {key}" + (f": {' | '.join(said)}" if said else "")
-
-
-def _outbox(visits: tuple[Appointment, ...], party: _Party) -> list[tuple[UUID, Kind, UUID, str]]:
-    """Return what the PIMS does not have yet, in the order in which it must arrive there."""
-    outbox: list[tuple[UUID, Kind, UUID, str]] = []
-    if party.new_client:
-        first = visits[0]
-        outbox.append((first.appointment_id, "client", first.client_id, f"{first.reference}-C"))
-    for one in visits:
-        key = visit_key(one.reference, one.visit)
-        if one.patient_id in party.new_patients:
-            outbox.append((one.appointment_id, "patient", one.patient_id, f"{key}-P"))
-        outbox.append((one.appointment_id, "appointment", one.appointment_id, key))
-    return outbox
-
-
-async def _queue_confirmation(
-    conn: Connection,
-    practice: Practice,
-    contact: Contact,
-    visits: tuple[Appointment, ...],
-    party: _Party,
-    appointment_type: AppointmentType,
-    site: Site,
-    token: str,
-) -> None:
-    """Queue one message for all of it, with one entry for the calendar."""
-    first, names = visits[0], [one.name for one in party.patients]
-    whole = msgspec.structs.replace(first, ends_at=visits[-1].ends_at)
-    attendee = contact.value if contact.kind == "email" else None
-    calendar = calendar_file(practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee)
-    message = booked_message(
-        practice,
-        contact,
-        first,
-        patient_names=names,
-        type_name=appointment_type.name,
-        manage_url=f"{site.public_url}/visit/{practice.slug}/{token}",
-        calendar=calendar.decode(),
-        message_id=uuid4(),
-    )
-    await queue_message(conn, message, first.created_at)

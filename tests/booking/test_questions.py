@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from booking.book import Booked, description
+from booking.book import Booked
 from booking.db.appointment_types import Audience
 from booking.db.appointments import Answered, booking_by_reference
 from booking.db.pool import across_practices
 from booking.db.questions import Question, QuestionKind
+from booking.enter import description
 from booking.policies import Urgent
 from booking.questions import LONGEST_ANSWER, Answer, AnswersRefused, check_answers, questions_for
 from tests.booking.conftest import Riverside

@@ -1,0 +1,178 @@
+"""Enter: put a booking that is agreed, and whose time is claimed, into our records.
+
+In the caller's transaction it writes who is new, an appointment for each patient, the outbox towards the PIMS and the
+message to the client.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import msgspec
+from msgspec import Struct
+
+from booking.calendar_file import calendar_file
+from booking.claims import Claimed
+from booking.contacts import Contact
+from booking.db import appointments, clients, write_backs
+from booking.db.appointment_types import AppointmentType
+from booking.db.appointments import Answered, Appointment, Source
+from booking.db.clients import Client, Patient
+from booking.db.messages import queue_message
+from booking.db.pool import Connection
+from booking.db.practices import Practice
+from booking.messages import booked_message, named
+from booking.site import Site
+from booking.tokens import digest, manage_token, new_reference
+from booking.webhooks import announce
+from pims_adapters.contract import Kind
+
+
+class Party(Struct, frozen=True, kw_only=True):
+    """Who comes: the client and the patients in the order of their visits, some of them new to the practice.
+
+    `contacts`: how a new client can be reached.
+    """
+
+    client: Client
+    new_client: bool
+    patients: tuple[Patient, ...]
+    new_patients: frozenset[UUID]
+    contacts: tuple[Contact, ...] = ()
+
+
+class Agreed(Struct, frozen=True, kw_only=True):
+    """What was agreed. `contact` is told of the booking and of its changes; None: nobody is."""
+
+    party: Party
+    appointment_type: AppointmentType
+    appointment_ids: list[UUID]
+    claimed: Claimed
+    source: Source
+    contact: Contact | None
+    provider_id: UUID | None = None
+    reason: str = ""
+    answers: list[Answered] = []
+
+
+async def enter(
+    conn: Connection, practice: Practice, agreed: Agreed, *, site: Site, now: datetime
+) -> tuple[Appointment, ...]:
+    """Write it all down; the appointments, in the order of their visits."""
+    practice_id = practice.practice_id
+    visits = _visits(agreed, now)
+    token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
+    await _insert_party(conn, practice, agreed.party, now)
+    await appointments.insert_booking(
+        conn,
+        practice_id,
+        visits,
+        source=agreed.source,
+        contact=agreed.contact,
+        provider_id=agreed.provider_id,
+        manage_token_hash=digest(token),
+    )
+    await write_backs.queue_creations(conn, practice_id, _outbox(visits, agreed.party), now)
+    if agreed.contact is not None:
+        await _queue_confirmation(conn, practice, agreed, agreed.contact, visits, site, token)
+    for visit in visits:
+        await announce(conn, practice_id, "appointment.booked", visit.appointment_id, now)
+    await write_backs.wake_workers(conn, "write_back")
+    return visits
+
+
+def _visits(agreed: Agreed, now: datetime) -> tuple[Appointment, ...]:
+    """Return an appointment for each patient, under one reference."""
+    reference, party = new_reference(), agreed.party
+    reason, answers = agreed.reason, agreed.answers
+    return tuple(
+        Appointment(
+            appointment_id=appointment_id,
+            reference=reference,
+            visit=number,
+            status="booked",
+            appointment_type_id=agreed.appointment_type.appointment_type_id,
+            client_id=party.client.client_id,
+            patient_id=patient.patient_id,
+            starts_at=span.start,
+            ends_at=span.end,
+            resources=agreed.claimed.resources,
+            new_client=party.new_client,
+            reason=reason,
+            answers=answers,
+            description=description(
+                visit_key(reference, number), new_client=party.new_client, reason=reason, answers=answers
+            ),
+            calendar_sequence=0,
+            created_at=now,
+        )
+        for number, (appointment_id, span, patient) in enumerate(
+            zip(agreed.appointment_ids, agreed.claimed.visits, party.patients, strict=True), start=1
+        )
+    )
+
+
+async def _insert_party(conn: Connection, practice: Practice, party: Party, now: datetime) -> None:
+    """Add who is new."""
+    practice_id, client = practice.practice_id, party.client
+    if party.new_client:
+        await clients.insert_client(conn, practice_id, client.client_id, client.given_name, client.family_name, now)
+        await clients.insert_contacts(conn, practice_id, [(client.client_id, one, one.value) for one in party.contacts])
+    new = [one for one in party.patients if one.patient_id in party.new_patients]
+    if new:
+        await clients.insert_patients(conn, practice_id, new)
+
+
+def visit_key(reference: str, visit: int) -> str:
+    """Return the name of a visit in the PIMS: its booking's reference, with a number from the second one on."""
+    return reference if visit == 1 else f"{reference}-{visit}"
+
+
+def description(key: str, *, new_client: bool, reason: str, answers: list[Answered]) -> str:
+    """Return what staff read in the PIMS: where the appointment came from, our reference, the client's words."""
+    tag = "[vetslot Direct Booking - New Client]" if new_client else "[vetslot Direct Booking]"
+    said = [reason] if reason else []
+    said += [f"{one.label}{'' if one.label.endswith('?') else ':'} {one.answer}" for one in answers]
+    return f"{tag} {key}" + (f": {' | '.join(said)}" if said else "")
+
+
+def _outbox(visits: tuple[Appointment, ...], party: Party) -> list[tuple[UUID, Kind, UUID, str]]:
+    """Return what the PIMS does not have yet, in the order in which it must arrive there."""
+    outbox: list[tuple[UUID, Kind, UUID, str]] = []
+    if party.new_client:
+        first = visits[0]
+        outbox.append((first.appointment_id, "client", first.client_id, f"{first.reference}-C"))
+    for one in visits:
+        key = visit_key(one.reference, one.visit)
+        if one.patient_id in party.new_patients:
+            outbox.append((one.appointment_id, "patient", one.patient_id, f"{key}-P"))
+        outbox.append((one.appointment_id, "appointment", one.appointment_id, key))
+    return outbox
+
+
+async def _queue_confirmation(
+    conn: Connection,
+    practice: Practice,
+    agreed: Agreed,
+    contact: Contact,
+    visits: tuple[Appointment, ...],
+    site: Site,
+    token: str,
+) -> None:
+    """Queue one message for all of it, with one entry for the calendar."""
+    first, names = visits[0], [one.name for one in agreed.party.patients]
+    whole = msgspec.structs.replace(first, ends_at=visits[-1].ends_at)
+    attendee = contact.value if contact.kind == "email" else None
+    calendar = calendar_file(practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee)
+    message = booked_message(
+        practice,
+        contact,
+        first,
+        patient_names=names,
+        type_name=agreed.appointment_type.name,
+        manage_url=f"{site.public_url}/visit/{practice.slug}/{token}",
+        calendar=calendar.decode(),
+        message_id=uuid4(),
+    )
+    await queue_message(conn, message, first.created_at)
