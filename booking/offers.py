@@ -13,7 +13,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from availability import Assignment, Span
-from booking.db import appointment_types as types_db
 from booking.db import schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
@@ -21,6 +20,7 @@ from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
 from booking.slot_problem import NOTHING, Freshness, answer_of, serving, slot_problem
+from booking.standing import standing
 
 MOST_DAYS = 62
 MOST_PATIENTS = 4
@@ -68,7 +68,7 @@ async def offered_types(
     """Return what a client may book online or ask to be called back for."""
     return [
         one
-        for one in await types_db.appointment_types(conn, practice.practice_id)
+        for one in (await standing(conn, practice.practice_id)).types
         if one.bookable_online
         and (species is None or species in one.species)
         and (new_client is None or welcomes(one, new_client=new_client))
@@ -93,7 +93,7 @@ async def wished_types(conn: Connection, practice: Practice, wish: Wish) -> tupl
     if not 1 <= len(wish.patients) <= MOST_PATIENTS:
         raise NotBookableOnline(NotBookableOnline.__doc__)
     if wish.by_staff:
-        offered = await types_db.appointment_types(conn, practice.practice_id)
+        offered = (await standing(conn, practice.practice_id)).types
     else:
         offered = await offered_types(conn, practice, new_client=wish.new_client)
     for one in offered:
@@ -114,7 +114,7 @@ async def choosable_providers(
 ) -> list[schedule.Resource]:
     """Return the providers among whom a client may choose for a type."""
     roles = {need.role for step in appointment_type.steps for need in step.needs}
-    everybody = await schedule.resources(conn, practice.practice_id)
+    everybody = (await standing(conn, practice.practice_id)).resources
     return [one for one in everybody if one.kind == "provider" and roles.intersection(one.roles)]
 
 

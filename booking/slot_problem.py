@@ -11,16 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from availability import (
     Answer,
     Assignment,
-    Closure,
     Need,
-    Recurring,
     Resource,
-    Rule,
     Slot,
     SlotProblem,
     Span,
@@ -28,13 +26,14 @@ from availability import (
     Visit,
     solve,
 )
-from booking.db import connections, practices, schedule
+from booking.db import connections, schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.claims import Claim
 from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, local_date
+from booking.standing import Standing, standing
 
 NOTHING = timedelta()
 NO_PREFERENCE: Assignment = {}
@@ -82,26 +81,25 @@ async def slot_problem(
     appointment_type = types[0]
     around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
-    resources = await schedule.resources(conn, practice_id)
-    block_offs = await schedule.block_offs(conn, practice_id)
-    closures = await practices.closures(conn, practice_id, local_date(start, zone), local_date(end, zone))
-    rules = await schedule.rules(conn, practice_id)
+    stands = await standing(conn, practice_id)
     taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
-    booked_on = await schedule.booked_on(
-        conn,
-        practice_id,
-        appointment_type.appointment_type_id,
-        day_start(local_date(window.start, zone), zone),
-        day_start(local_date(window.end, zone) + timedelta(days=1), zone),
-        timezone=zone,
-        now=now,
-        own_hold=own_hold,
-    )
+    booked_on = []
+    if appointment_type.max_per_day is not None:
+        booked_on = await schedule.booked_on(
+            conn,
+            practice_id,
+            appointment_type.appointment_type_id,
+            day_start(local_date(window.start, zone), zone),
+            day_start(local_date(window.end, zone) + timedelta(days=1), zone),
+            timezone=zone,
+            now=now,
+            own_hold=own_hold,
+        )
     freshness = await freshness_of(conn, practice, now + lasting)
     visits = tuple(
         Visit(
             appointment_type=str(one.appointment_type_id),
-            steps=_steps(one, resources, wish, prefer),
+            steps=_steps(one, stands.resources, wish, prefer),
             grid=one.grid,
             # Between the pets of one owner nothing is kept free.
             buffer_before=one.buffer_before if number == 0 else NOTHING,
@@ -117,10 +115,10 @@ async def slot_problem(
         timezone=zone,
         now=now,
         window=window,
-        closures=tuple(Closure(first=one.first, last=one.last) for one in closures),
+        closures=stands.closures,
         hours=practice.hours or None,
-        resources=_resources(resources, taken, block_offs),
-        rules=tuple(_rule(rule, {one.resource_id for one in resources}) for rule in rules),
+        resources=_resources(stands, taken),
+        rules=stands.rules,
         visits=visits,
         arrangement="back_to_back",
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
@@ -170,38 +168,12 @@ def candidates(
     return tuple(sorted((str(one.resource_id) for one in able), key=lambda id_: id_ not in preferred))
 
 
-def _resources(
-    resources: list[schedule.Resource], taken: list[Claim], block_offs: list[schedule.BlockOff]
-) -> tuple[Resource, ...]:
-    busy: defaultdict[UUID, list[Span]] = defaultdict(list)
+def _resources(stands: Standing, taken: list[Claim]) -> tuple[Resource, ...]:
+    busy: defaultdict[str, list[Span]] = defaultdict(list)
     for span in taken:
-        busy[span.resource_id].append(Span(start=span.starts_at, end=span.ends_at))
-    closed: defaultdict[UUID, list[Recurring]] = defaultdict(list)
-    for block_off in block_offs:
-        closed[block_off.resource_id].append(block_off.time)
+        busy[str(span.resource_id)].append(Span(start=span.starts_at, end=span.ends_at))
     return tuple(
-        Resource(
-            id=str(one.resource_id),
-            person=one.person,
-            capacity=one.capacity,
-            hours=one.hours,
-            overrides=one.overrides,
-            busy=tuple(busy[one.resource_id]),
-            block_offs=tuple(closed[one.resource_id]),
-        )
-        for one in resources
-    )
-
-
-def _rule(rule: schedule.Rule, known: set[UUID]) -> Rule:
-    """Return a rule as the engine knows it; a resource that is no longer active has nothing to be ruled on."""
-    return Rule(
-        name=rule.name,
-        effect=rule.effect,
-        when=rule.when,
-        appointment_types=None if rule.appointment_types is None else tuple(map(str, rule.appointment_types)),
-        resources=None if rule.resources is None else tuple(str(one) for one in rule.resources if one in known),
-        release=rule.release,
+        msgspec.structs.replace(one, busy=tuple(busy[one.id])) if one.id in busy else one for one in stands.columns
     )
 
 

@@ -150,3 +150,11 @@ CLOSURES = "SELECT first, last FROM closure WHERE practice_id = $1 AND last >= $
 async def closures(conn: Connection, practice_id: UUID, first: date, last: date) -> list[Closure]:
     """Return the closures that touch the local dates from first to last."""
     return many(await conn.fetch(CLOSURES, practice_id, first, last), Closure)
+
+
+ALL_CLOSURES = "SELECT first, last FROM closure WHERE practice_id = $1 ORDER BY first DESC LIMIT 2000"
+
+
+async def all_closures(conn: Connection, practice_id: UUID) -> list[Closure]:
+    """Return the practice's closures, the latest first."""
+    return many(await conn.fetch(ALL_CLOSURES, practice_id), Closure)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from availability import Override, Recurring
 from booking.db.claims import Claim
-from booking.db.pool import Connection, many
+from booking.db.pool import Connection, many, only
 
 
 class Resource(Struct, frozen=True, kw_only=True):
@@ -24,6 +24,15 @@ class Resource(Struct, frozen=True, kw_only=True):
     capacity: int
     hours: tuple[Recurring, ...] | None
     overrides: tuple[Override, ...]
+
+
+STANDING_VERSION = "SELECT standing_version FROM practice WHERE practice_id = $1"
+
+
+async def standing_version(conn: Connection, practice_id: UUID) -> UUID:
+    """Return the name of what the practice has set up; it is another one after every change."""
+    version: UUID = only(await conn.fetchrow(STANDING_VERSION, practice_id))
+    return version
 
 
 RESOURCES = """
