@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
@@ -19,6 +19,7 @@ from booking.db import claims as claims_db
 from booking.db.appointments import Appointment, Status
 from booking.db.changes import Visit
 from booking.db.claims import Holder
+from booking.db.clients import Patient
 from booking.db.holds import Wish
 from booking.db.messages import queue_message
 from booking.db.pool import Connection, Pool, of_practice
@@ -121,13 +122,7 @@ async def _move(
             raise MovedTooOften(f"{MovedTooOften.__doc__} {practice.phone}")
     patients = await clients.patients_by_id(conn, practice_id, [one.patient_id for one in visits])
     patients_are_active(patients.values())
-    wish = Wish(
-        appointment_type_id=visits[0].appointment_type_id,
-        patients=tuple(patients[one.patient_id].species for one in visits),
-        new_client=visits[0].new_client,
-        provider_id=visits[0].provider_id,
-        by_staff=by == "staff",
-    )
+    wish = _wish(visits, patients, by)
     types = await wished_types(conn, practice, wish)
     # What the booking takes and counts for is free for its own new time, until the transaction ends either way.
     await changes.set_aside(conn, practice_id, [one.appointment_id for one in visits])
@@ -150,6 +145,25 @@ async def _move(
     await _tell_pims(conn, practice, visits, "change", now)
     await _tell_client(conn, practice, visits, "change", site, now)
     await _announce(conn, practice, visits, "appointment.rescheduled", now)
+
+
+def _wish(visits: list[Visit], patients: dict[UUID, Patient], by: By) -> Wish:
+    """Return what was wished for when the booking was made."""
+    return Wish(
+        appointment_type_id=visits[0].appointment_type_id,
+        patients=tuple(patients[one.patient_id].species for one in visits),
+        new_client=visits[0].new_client,
+        provider_id=visits[0].provider_id,
+        by_staff=by == "staff",
+    )
+
+
+async def wish_of(pool: Pool, practice: Practice, reference: str) -> Wish:
+    """Return what a booking's client wished for, to hold another time for it. Raises `BookingUnknown`."""
+    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+        visits = await _visits(conn, practice, reference)
+        patients = await clients.patients_by_id(conn, practice.practice_id, [one.patient_id for one in visits])
+    return _wish(visits, patients, "client")
 
 
 async def cancel(pool: Pool, practice: Practice, reference: str, *, by: By, site: Site, now: datetime) -> Changed:

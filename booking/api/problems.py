@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 from booking.api.given import HttpRequest
 from booking.api.limits import RateLimited
 from booking.api.refusals import (
+    ClientUnclear,
     CodeNoLongerWorks,
     CodeWrong,
     DaysRefused,
@@ -27,6 +28,7 @@ from booking.api.refusals import (
     NotFound,
     NotProven,
     SlotIsTaken,
+    StartUnclear,
     WishUnclear,
     WorkRequired,
 )
@@ -34,6 +36,7 @@ from booking.api.staff.who import FromAnotherSite, NotSignedIn, ScopeMissing
 from booking.api_keys import ScopesBeyondYours
 from booking.book import HoldUnknown
 from booking.calendar_feed import FeedUnknown, ProviderUnknown, TooManyFeeds
+from booking.change import BookingUnknown, MovedTooOften, NoLongerChangeable, TooLate
 from booking.configure.changes import (
     CannotBeReverted,
     ChangedMeanwhile,
@@ -142,10 +145,16 @@ PROBLEMS: dict[type[Exception], Kind] = {
     RateLimited: Kind(status=429, code="rate-limited", title="Too many requests", retryable=True),
     NotBookableOnline: Kind(status=422, code="not-bookable-online", title="Not bookable online"),
     DaysRefused: Kind(status=422, code="days-refused", title="Too many days, or out of order"),
+    StartUnclear: Kind(status=422, code="start-unclear", title="No start that can be explained"),
     WishUnclear: Kind(status=422, code="wish-unclear", title="Neither a slot nor a start"),
     SlotTokenRefused: Kind(status=422, code="slot-token-refused", title="The slot was offered too long ago"),
     SlotIsTaken: Kind(status=409, code="slot-taken", title="Somebody was faster"),
     HoldNotExtended: Kind(status=409, code="hold-not-extended", title="The hold cannot be extended"),
+    BookingUnknown: Kind(status=404, code="booking-unknown", title="No such booking"),
+    NoLongerChangeable: Kind(status=409, code="no-longer-changeable", title="Over, under way or cancelled"),
+    TooLate: Kind(status=409, code="too-late", title="Too soon before the visit"),
+    MovedTooOften: Kind(status=409, code="moved-too-often", title="Moved several times already"),
+    ClientUnclear: Kind(status=422, code="client-unclear", title="A client, or a new one"),
     HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
     CallbackOnly: Kind(status=422, code="callback-only", title="Arranged by phone only"),
     CannotBeBooked: Kind(status=422, code="cannot-be-booked", title="Cannot be booked online"),

@@ -17,6 +17,14 @@ class WishUnclear(Exception):
     """Send a slotToken, or an appointmentType and a start with its time zone."""
 
 
+class StartUnclear(Exception):
+    """Send a start in whole minutes with its time zone, between yesterday and 400 days from now."""
+
+
+class ClientUnclear(Exception):
+    """Send either the client, one of the session's accounts, or the details of a new client."""
+
+
 class HoldNotExtended(Exception):
     """This hold was extended before, or has ended. Please book soon, or choose a time again."""
 

@@ -11,8 +11,9 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from booking.api import feed, holds, live, practices, slots, verifications
+from booking.api import bookings, feed, holds, live, practices, slots, verifications
 from booking.api.problems import on_error, on_refusal
+from booking.api.staff import explain
 from booking.api.staff import routes as staff
 
 OPENAPI = OpenAPIConfig(
@@ -30,10 +31,12 @@ router = Router(
         practices.router,
         slots.router,
         holds.router,
+        bookings.router,
         verifications.router,
         live.router,
         feed.router,
         staff.router,
+        explain.router,
     ],
     exception_handlers={HTTPException: on_refusal, Exception: on_error},
     include_in_schema=True,
