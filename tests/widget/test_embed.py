@@ -68,7 +68,7 @@ async def sites(postgres: PostgresServer, migrated_template: str, valkey: Valkey
         await open_oak_lane(pool, allowed_origins=(host,))
         await pool.close()
         settings = {"DATABASE_URL": url, "REDIS_URL": valkey.url, "PORT": str(port), "SECRET_KEY": SECRET_KEY.decode()}
-        with _served(booking, settings):
+        with served(booking, settings):
             yield Sites(booking, host)
     await _run(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -296,7 +296,7 @@ async def _run(url: str, statement: str) -> None:
 
 
 @contextmanager
-def _served(booking: str, settings: dict[str, str]) -> Iterator[None]:
+def served(booking: str, settings: dict[str, str]) -> Iterator[None]:
     server = subprocess.Popen([sys.executable, "-m", "widget", "serve"], env=os.environ | settings)
     try:
         _wait_until_healthy(booking)

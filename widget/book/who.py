@@ -25,6 +25,7 @@ from booking.identify import (
     check_code,
     send_code,
 )
+from booking.proof_of_work import LONGEST_PAYLOAD
 from booking.site import Site
 from booking.spending import TextsUsedUp
 from widget import flow as flows
@@ -36,7 +37,6 @@ from widget.pages import see_other
 from widget.state import HttpRequest, ThePool, TheRedis, TheSite
 
 CODE_LENGTH = 6
-BUSY = "Very many codes are being asked for right now. Please try again in a few minutes, or call the practice."
 
 
 @get("/book/{slug:str}/f/{token:str}/who")
@@ -64,10 +64,10 @@ async def ask_for_code(
     contact = form.contact("contact", practice.region, missing="Please enter your phone number or email address.")
     if contact is None:
         return _who_page(request, practice, token, flow, kept, form, status=422)
-    sent = await _send(request, practice, pool, redis, site, contact)
-    if not isinstance(sent, CodeSent):
-        form.errors["contact"] = sent.words
-        return _who_page(request, practice, token, flow, kept, form, status=sent.status)
+    proof = form.line("altcha", most=LONGEST_PAYLOAD)
+    sent = await _send(request, practice, pool, redis, site, contact, proof_of_work=proof)
+    if isinstance(sent, NotSent):
+        return _not_sent_page(request, practice, token, flow, kept, form, sent)
     flow = msgspec.structs.replace(flow, asked_contact=contact, verification_id=sent.verification_id)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/code")
@@ -138,7 +138,10 @@ async def send_again(
     if flow.asked_contact is None:
         return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
     sent = await _send(request, practice, pool, redis, site, flow.asked_contact)
-    if not isinstance(sent, CodeSent):
+    if isinstance(sent, NotSent) and sent.challenge:
+        form = Form({"contact": flow.asked_contact.value})
+        return _not_sent_page(request, practice, token, flow, kept, form, sent)
+    if isinstance(sent, NotSent):
         form = Form()
         form.errors["code"] = sent.words
         return _code_page(request, practice, token, flow, kept, form, status=sent.status)
@@ -148,17 +151,28 @@ async def send_again(
 
 
 class NotSent(Struct, frozen=True, kw_only=True):
-    """Why no code is on its way, in words for the page."""
+    """Why no code is on its way, in words for the page; `challenge`: what its script solves before it asks again."""
 
     words: str
     status: int
+    challenge: str = ""
 
 
 async def _send(
-    request: HttpRequest, practice: Practice, pool: Pool, redis: Redis, site: Site, contact: Contact
+    request: HttpRequest,
+    practice: Practice,
+    pool: Pool,
+    redis: Redis,
+    site: Site,
+    contact: Contact,
+    *,
+    proof_of_work: str = "",
 ) -> CodeSent | NotSent:
+    address = caller(request)
     try:
-        sent = await send_code(pool, redis, site, practice, contact, address=caller(request), now=now())
+        sent = await send_code(
+            pool, redis, site, practice, contact, address=address, now=now(), proof_of_work=proof_of_work
+        )
     except (CannotBeTexted, CannotBeEmailed) as impossible:
         return NotSent(words=str(impossible), status=422)
     except TextsUsedUp as used_up:
@@ -167,7 +181,7 @@ async def _send(
         case TooManyCodes():
             return NotSent(words=_wait_words(sent), status=429)
         case WorkNeeded():
-            return NotSent(words=BUSY, status=429)
+            return NotSent(words="", status=429, challenge=msgspec.json.encode(sent.challenge).decode())
         case CodeSent():
             return sent
 
@@ -185,12 +199,38 @@ def _tries_words(wrong: WrongCode) -> str:
     return f"That is not the code. Please check it: you have {tries}."
 
 
-def _who_page(
-    request: HttpRequest, practice: Practice, token: str, flow: Flow, kept: Kept, form: Form, *, status: int = 200
+def _not_sent_page(
+    request: HttpRequest, practice: Practice, token: str, flow: Flow, kept: Kept, form: Form, sent: NotSent
 ) -> Response[str]:
-    step = flow_path(practice, token)
+    """Say beside the contact why no code went there, or let the page's script work for one."""
+    form.values["altcha"] = ""
+    if sent.words:
+        form.errors["contact"] = sent.words
+    return _who_page(request, practice, token, flow, kept, form, status=sent.status, challenge=sent.challenge)
+
+
+def _who_page(
+    request: HttpRequest,
+    practice: Practice,
+    token: str,
+    flow: Flow,
+    kept: Kept,
+    form: Form,
+    *,
+    status: int = 200,
+    challenge: str = "",
+) -> Response[str]:
     return booking_page(
-        request, practice, "who.html", status=status, event="slot-selected", flow=flow, kept=kept, form=form, step=step
+        request,
+        practice,
+        "who.html",
+        status=status,
+        event="slot-selected",
+        flow=flow,
+        kept=kept,
+        form=form,
+        step=flow_path(practice, token),
+        challenge=challenge,
     )
 
 
