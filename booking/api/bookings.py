@@ -206,25 +206,21 @@ def _booking(practice: Practice, sent: BookingSent, contact: Contact) -> Booking
         hold_id=sent.hold,
         hold_secret=opened[1],
         contact=contact,
-        client=_client(practice, sent),
+        client=chosen_client(practice, sent.client, sent.new_client),
         patients=tuple(read_patient(one) for one in sent.patients),
         reason=sent.reason.strip(),
         answers=tuple(Answer(question_id=one.question, answer=one.answer) for one in sent.answers),
     )
 
 
-def _client(practice: Practice, sent: BookingSent) -> KnownClient | NewClient:
-    if sent.client is not None and sent.new_client is None:
-        return KnownClient(client_id=sent.client)
-    if sent.new_client is not None and sent.client is None:
-        return read_client(practice, sent.new_client)
-    raise ClientUnclear(ClientUnclear.__doc__)
-
-
-def read_client(practice: Practice, sent: ClientToAdd) -> NewClient:
-    """Return a new client as the use cases know it. Raises `ContactUnreadableError`."""
-    other = read_contact(sent.other_contact, practice.region) if sent.other_contact else None
-    return NewClient(given_name=sent.given_name.strip(), family_name=sent.family_name.strip(), other_contact=other)
+def chosen_client(practice: Practice, known: UUID | None, new: ClientToAdd | None) -> KnownClient | NewClient:
+    """Return the client as the use cases know them. Raises `ClientUnclear`, `ContactUnreadableError`."""
+    if known is not None and new is None:
+        return KnownClient(client_id=known)
+    if new is None or known is not None:
+        raise ClientUnclear(ClientUnclear.__doc__)
+    other = read_contact(new.other_contact, practice.region) if new.other_contact else None
+    return NewClient(given_name=new.given_name.strip(), family_name=new.family_name.strip(), other_contact=other)
 
 
 def read_patient(sent: ExistingPatient | PatientToAdd) -> KnownPatient | NewPatient:

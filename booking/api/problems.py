@@ -62,9 +62,12 @@ from booking.policies import (
 from booking.proof_of_work import Challenge
 from booking.public_host import AddressNotPublic
 from booking.questions import AnswersRefused
+from booking.request import RequestDecided, RequestUnknown
 from booking.slot_token import SlotTokenRefused
 from booking.spending import TextsUsedUp
+from booking.staff_book import AppointmentUnknown, CannotStandSo, ContactMissing, MadeInPims
 from booking.webhooks import TooManyWebhooks, WebhookDisabled, WebhookUnknown
+from booking.write_back_tasks import WriteBackSettled, WriteBackUnknown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -154,6 +157,14 @@ PROBLEMS: dict[type[Exception], Kind] = {
     NoLongerChangeable: Kind(status=409, code="no-longer-changeable", title="Over, under way or cancelled"),
     TooLate: Kind(status=409, code="too-late", title="Too soon before the visit"),
     MovedTooOften: Kind(status=409, code="moved-too-often", title="Moved several times already"),
+    RequestUnknown: Kind(status=404, code="request-unknown", title="No such request"),
+    RequestDecided: Kind(status=409, code="request-decided", title="Booked, declined or withdrawn already"),
+    AppointmentUnknown: Kind(status=404, code="appointment-unknown", title="No such appointment"),
+    MadeInPims: Kind(status=409, code="made-in-pims", title="This is the PIMS's to change"),
+    CannotStandSo: Kind(status=409, code="cannot-stand-so", title="It is cancelled"),
+    ContactMissing: Kind(status=422, code="contact-missing", title="No way to reach the client"),
+    WriteBackUnknown: Kind(status=404, code="write-back-unknown", title="No such write-back"),
+    WriteBackSettled: Kind(status=409, code="write-back-settled", title="Nothing to do for it now"),
     ClientUnclear: Kind(status=422, code="client-unclear", title="A client, or a new one"),
     HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
     CallbackOnly: Kind(status=422, code="callback-only", title="Arranged by phone only"),

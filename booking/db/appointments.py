@@ -166,62 +166,23 @@ LEFT JOIN LATERAL (
     (kind = 'appointment') DESC, position LIMIT 1
 ) w ON true
 WHERE a.practice_id = $1 AND a.starts_at < $3 AND a.ends_at > $2
-ORDER BY a.starts_at, a.appointment_id LIMIT 1000
+  AND ($4::timestamptz IS NULL OR (a.starts_at, a.appointment_id) > ($4, $5::uuid))
+ORDER BY a.starts_at, a.appointment_id LIMIT $6
 """
 
 
-async def schedule_between(conn: Connection, practice_id: UUID, start: datetime, end: datetime) -> list[ScheduleEntry]:
-    """Return what stands on the schedule between two instants, with the write-back that holds the others up."""
-    return many(await conn.fetch(SCHEDULE, practice_id, start, end), ScheduleEntry)
+async def schedule_between(
+    conn: Connection,
+    practice_id: UUID,
+    start: datetime,
+    end: datetime,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int = 1000,
+) -> list[ScheduleEntry]:
+    """Return what stands on the schedule between two instants, with the write-back that holds the others up.
 
-
-class AppointmentRequest(Struct, frozen=True, kw_only=True):
-    """An appointment asked for, not agreed."""
-
-    appointment_request_id: UUID
-    appointment_type_id: UUID | None
-    contact_kind: Literal["phone", "email"]
-    contact_value: str
-    name: str
-    patient_name: str
-    species: str
-    preferred_times: str
-    message: str
-    created_at: datetime
-
-
-INSERT_REQUEST = """
-INSERT INTO appointment_request (practice_id, appointment_request_id, appointment_type_id, contact_kind, contact_value,
-  name, patient_name, species, preferred_times, message, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-"""
-
-
-async def insert_request(conn: Connection, practice_id: UUID, request: AppointmentRequest) -> None:
-    """Add a request for an appointment."""
-    await conn.execute(
-        INSERT_REQUEST,
-        practice_id,
-        request.appointment_request_id,
-        request.appointment_type_id,
-        request.contact_kind,
-        request.contact_value,
-        request.name,
-        request.patient_name,
-        request.species,
-        request.preferred_times,
-        request.message,
-        request.created_at,
-    )
-
-
-OPEN_REQUESTS = """
-SELECT appointment_request_id, appointment_type_id, contact_kind, contact_value, name, patient_name, species,
-  preferred_times, message, created_at
-FROM appointment_request WHERE practice_id = $1 AND status = 'open' ORDER BY created_at DESC LIMIT 200
-"""
-
-
-async def open_requests(conn: Connection, practice_id: UUID) -> list[AppointmentRequest]:
-    """Return the requests that staff have not dealt with, newest first."""
-    return many(await conn.fetch(OPEN_REQUESTS, practice_id), AppointmentRequest)
+    `after`: start and id of the last one that was seen.
+    """
+    since, last = after or (None, None)
+    return many(await conn.fetch(SCHEDULE, practice_id, start, end, since, last, limit), ScheduleEntry)

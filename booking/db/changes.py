@@ -10,7 +10,7 @@ from msgspec import Struct
 from availability import Assignment
 from booking.contacts import Contact
 from booking.db.appointments import COLUMNS, Appointment, Source, Status
-from booking.db.pool import Connection, many, one, only
+from booking.db.pool import Connection, many, one
 
 
 class Windows(Struct, frozen=True, kw_only=True):
@@ -108,10 +108,19 @@ async def reference_of(conn: Connection, practice_id: UUID, appointment_id: UUID
     return None if row is None else row["reference"]
 
 
-STATUS_OF = "SELECT status FROM appointment WHERE practice_id = $1 AND appointment_id = $2 FOR NO KEY UPDATE"
+STATUS_OF = "SELECT status FROM appointment WHERE practice_id = $1 AND appointment_id = $2"
+
+
+async def status_of(conn: Connection, practice_id: UUID, appointment_id: UUID) -> Status | None:
+    """Return how any appointment stands, ours or the PIMS's."""
+    row = await conn.fetchrow(STATUS_OF, practice_id, appointment_id)
+    return None if row is None else row["status"]
+
+
+LOCK_STATUS = f"{STATUS_OF} FOR NO KEY UPDATE"
 
 
 async def lock_status(conn: Connection, practice_id: UUID, appointment_id: UUID) -> Status | None:
-    """Return how any appointment stands, ours or the PIMS's, kept from others until the transaction ends."""
-    row = await conn.fetchrow(STATUS_OF, practice_id, appointment_id)
-    return None if row is None else only(row)
+    """Return how any appointment stands, kept from others until the transaction ends."""
+    row = await conn.fetchrow(LOCK_STATUS, practice_id, appointment_id)
+    return None if row is None else row["status"]

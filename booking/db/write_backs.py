@@ -271,6 +271,7 @@ class Line(Struct, frozen=True, kw_only=True):
     appointment_id: UUID
     reference: str | None
     kind: Kind
+    subject_id: UUID
     action: Action
     state: State
     reason: str | None
@@ -280,8 +281,8 @@ class Line(Struct, frozen=True, kw_only=True):
     written_at: datetime | None
 
 
-LINE = """w.write_back_id, w.position, w.appointment_id, a.reference, w.kind, w.action, w.state, w.reason, w.attempts,
-  w.queued_at, w.due_at, w.written_at"""
+LINE = """w.write_back_id, w.position, w.appointment_id, a.reference, w.kind, w.subject_id, w.action, w.state, w.reason,
+  w.attempts, w.queued_at, w.due_at, w.written_at"""
 
 LINES = f"""
 SELECT {LINE}

@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from booking.db.appointments import AppointmentRequest, insert_request
 from booking.db.pool import Pool, across_practices
+from booking.db.requests import AppointmentRequest, insert_request
 from booking.db.staff import Role
 from tests.widget.oak_lane import OakLane, browser_of, open_oak_lane, send, settings_of, sign_in_as
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from litestar import Response, get
 
 from booking.db.appointment_types import appointment_types
-from booking.db.appointments import open_requests
 from booking.db.pool import of_practice
+from booking.db.requests import open_requests
 from widget.console.session import Who
 from widget.pages import page
 from widget.state import ThePool
