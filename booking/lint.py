@@ -68,11 +68,9 @@ class EmptyWeeks:
         zone = self.set_up.practice.timezone
         return {local_date(one.start, zone).weekday() for one in solve(problem, masks=self.masks[ruled]).slots}
 
-    def weekdays_without(self, rule: Rule, visit: Visit) -> set[int]:
-        """Return them as they were if one rule did not exist."""
-        rules = tuple(one for one in self.ruled.rules if one is not rule)
-        problem = msgspec.structs.replace(self.ruled, rules=rules, visits=(_bare(visit),))
-        return {one.start.weekday() for one in solve(problem).slots}
+    def forbidden_by(self, rule: Rule, visit: Visit) -> bool:
+        """Say whether one rule, alone, leaves a visit no time."""
+        return not solve(msgspec.structs.replace(self.free, rules=(rule,), visits=(_bare(visit),))).slots
 
     def weekdays_of(self, role: str, count: int, during: timedelta = BRIEF) -> set[int]:
         """Return the days of the week on which so many with a role work so long."""
@@ -150,7 +148,7 @@ def rules_forbid_it_always(weeks: EmptyWeeks, id_: UUID, one: TypeSettings) -> s
     visit = engine_visit(id_, one, weeks.set_up)
     if weeks.weekdays(visit, ruled=True):
         return None
-    alone = next((rule for rule in weeks.ruled.rules[:MOST_RULES] if weeks.weekdays_without(rule, visit)), None)
+    alone = next((rule for rule in weeks.ruled.rules[:MOST_RULES] if weeks.forbidden_by(rule, visit)), None)
     if alone is None:
         return "the rules together leave no time for it"
     possible = spoken.weekdays(weeks.weekdays(visit))

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from phonenumbers import SUPPORTED_REGIONS
 
 from availability import ProblemError, SlotProblem, prepare
 from booking.configure.set_up import (
@@ -85,6 +86,11 @@ def practice_is_sound(one: PracticeSettings) -> Iterator[Wrong]:
     yield from _between("hold_for", one.hold_for, MINUTE, 60 * MINUTE, "from 1 minute to an hour")
     yield from _between("freshness_limit", one.freshness_limit, MINUTE, DAY, "from 1 minute to a day")
     yield from _between("stale_notice", one.stale_notice, timedelta(), 30 * DAY, "from 0 to 30 days")
+    yield from _between("cancel_window", one.cancel_window, timedelta(), 30 * DAY, "from 0 to 30 days")
+    yield from _between("reschedule_window", one.reschedule_window, timedelta(), 30 * DAY, "from 0 to 30 days")
+    for number, country in enumerate(one.text_countries):
+        if country not in SUPPORTED_REGIONS:
+            yield Wrong(path=f"text_countries[{number}]", message="Write a country's two letters, such as US.")
 
 
 def type_can_be_understood_and_served(one: TypeSettings) -> Iterator[Wrong]:

@@ -56,6 +56,11 @@ class PracticeSettings(Settings, frozen=True, kw_only=True):
     open_bookings_per_client: Count = 5
     open_bookings_per_patient: Count = 2
     urgent_words: Annotated[list[Word], Meta(max_length=200)] | None = None
+    cancel_window: timedelta = timedelta(hours=24)
+    reschedule_window: timedelta = timedelta(hours=24)
+    max_reschedules: Count = 3
+    text_countries: Annotated[list[Annotated[str, Meta(min_length=2, max_length=2)]], Meta(max_length=50)] = []
+    texts_per_day: Count = 300
 
 
 class TypeSettings(Settings, frozen=True, kw_only=True):
@@ -159,7 +164,7 @@ class Table(Struct, frozen=True, kw_only=True):
 
 PRACTICE_COLUMNS: Final = """name, phone, email, address, emergency_text, timezone, hours, languages, allowed_origins,
   who_may_book, hold_for, freshness_limit, stale_notice, open_bookings_per_client, open_bookings_per_patient,
-  urgent_words"""
+  urgent_words, cancel_window, reschedule_window, max_reschedules, text_countries, texts_per_day"""
 PRACTICE_ROW = f"""
 SELECT practice_id AS id, (SELECT min(c.adapter) FROM connection c WHERE c.practice_id = $1) AS pims_id,
   {PRACTICE_COLUMNS}
@@ -317,6 +322,14 @@ async def put_item(conn: Connection, practice_id: UUID, kind: Kind, id_: UUID, s
 async def retire_item(conn: Connection, practice_id: UUID, kind: Kind, id_: UUID) -> None:
     """Take one thing out of use."""
     await conn.execute(TABLES[kind].retire, practice_id, id_)
+
+
+SETTLE = "SET CONSTRAINTS ALL IMMEDIATE"
+
+
+async def settle(conn: Connection) -> None:
+    """Let what a commit would trigger happen now, in a transaction that will not be committed."""
+    await conn.execute(SETTLE)
 
 
 def as_columns(settings: Settings) -> dict[str, object]:
