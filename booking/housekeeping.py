@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from booking.db import code_texts, holds, idempotency, messages, webhooks
+from booking.db import code_texts, holds, idempotency, messages, waitlist, webhooks
 from booking.db.pool import Pool, across_practices
 
 HOLDS_ARE_KEPT = timedelta(days=1)
@@ -14,12 +14,13 @@ KEYS_ARE_KEPT = timedelta(days=7)
 MESSAGES_ARE_KEPT = timedelta(days=30)
 COUNTS_ARE_KEPT = timedelta(days=400)
 EVENTS_ARE_KEPT = timedelta(days=30)
+ENTRIES_ARE_KEPT = timedelta(days=30)
 
 log = structlog.get_logger()
 
 
 async def tidy(pool: Pool, now: datetime) -> None:
-    """Delete expired holds, used keys, the traces of settled messages and webhook events, each after its time."""
+    """Delete expired holds, used keys, and the traces of messages, webhooks and waits, each after its time."""
     async with across_practices(pool) as conn:
         log.info(
             "housekeeping.tidied",
@@ -28,4 +29,5 @@ async def tidy(pool: Pool, now: datetime) -> None:
             messages=await messages.forget_old_messages(conn, now - MESSAGES_ARE_KEPT),
             counts=await code_texts.forget_old_counts(conn, (now - COUNTS_ARE_KEPT).date()),
             webhook_events=await webhooks.forget_old_events(conn, now - EVENTS_ARE_KEPT),
+            waitlist_entries=await waitlist.forget_old_entries(conn, (now - ENTRIES_ARE_KEPT).date()),
         )

@@ -1,6 +1,7 @@
 """Worker: what happens without anybody waiting for it. Any number of them share the work through the database.
 
-Write-backs, messages and webhooks are woken by `NOTIFY` and poll besides; sync and housekeeping go at their own pace.
+Write-backs, messages and webhooks are woken by `NOTIFY` and poll besides; sync, waitlists and housekeeping go at their
+own pace.
 A loop that fails says so and goes on; what it was doing is taken up again when its lease runs out.
 """
 
@@ -16,7 +17,7 @@ import asyncpg
 import structlog
 from redis.asyncio import Redis
 
-from booking.db import connections, messages, webhooks, write_backs
+from booking.db import connections, messages, waitlist, webhooks, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
 from booking.db.pool import Pool, across_practices, connect
@@ -24,6 +25,7 @@ from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.site import Site
 from booking.sync import sync
+from booking.waitlist import CLOSES, LOOK_AGAIN, OPENS, PAUSE, look_through
 from booking.webhook_delivery import Sender, deliver_line
 from booking.write_back import deliver_due
 from pims_adapters import open_adapter
@@ -31,8 +33,10 @@ from pims_adapters.contract import PimsAdapter, PimsError
 
 POLL = timedelta(seconds=2)
 TIDY = timedelta(hours=1)
+WAITLIST = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=3)
 AT_ONCE = 20
+FEW = 2
 MESSAGE_LEASE = timedelta(seconds=30)
 MESSAGE_PAUSE = timedelta(seconds=30)
 MESSAGE_TRIES = 10
@@ -64,6 +68,7 @@ async def work(
             loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, wakes["write_back"]))
             loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, wakes["message"]))
             loops.create_task(keep_doing(lambda: webhook_round(pool, sender), POLL, wakes["webhook"]))
+            loops.create_task(keep_doing(lambda: waitlist_round(pool, site), WAITLIST, asyncio.Event()))
             loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
             loops.create_task(keep_doing(lambda: tidy(pool, now()), TIDY, asyncio.Event()))
 
@@ -186,6 +191,22 @@ async def webhook_round(pool: Pool, sender: Sender) -> None:
             await deliver_line(pool, sender, line, clock=now)
 
     await all_of([deliver(line) for line in due])
+
+
+async def waitlist_round(pool: Pool, site: Site) -> None:
+    """Offer what came free to those who wait, practice by practice."""
+    at = now()
+    async with across_practices(pool) as conn:
+        due = await waitlist.practices_due(
+            conn, at, quiet_since=at - LOOK_AGAIN, changed_since=at - PAUSE, opens=OPENS, closes=CLOSES
+        )
+    room = asyncio.Semaphore(FEW)
+
+    async def look(practice_id: UUID) -> None:
+        async with room:
+            await look_through(pool, site, practice_id, now=now())
+
+    await all_of([look(practice_id) for practice_id in due])
 
 
 async def keep_doing(step: Callable[[], Awaitable[None]], every: timedelta, wake: asyncio.Event) -> None:

@@ -42,13 +42,14 @@ class Practice(Struct, frozen=True, kw_only=True):
     urgent_words: list[str] | None = None
     text_countries: list[str] = []
     texts_per_day: int = 300
+    waitlist_hold_for: timedelta = timedelta(minutes=30)
     schedule_version: int = 0
 
 
 COLUMNS = """practice_id, slug, name, timezone, region, phone, email, emergency_text, address, languages,
   allowed_origins, who_may_book, hours, hold_for, freshness_limit, stale_notice,
   open_bookings_per_client, open_bookings_per_patient, urgent_words, text_countries, texts_per_day,
-  schedule_version"""
+  waitlist_hold_for, schedule_version"""
 
 # Slugs are how a practice is found: the one way in without a practice_id.
 PRACTICE_BY_SLUG = f"SELECT {COLUMNS} FROM practice WHERE slug = $1"
