@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -81,6 +82,31 @@ async def test_the_sixth_try_finds_no_code_even_if_it_is_right(riverside: Rivers
         WrongCode(tries_left=left) for left in (4, 3, 2, 1, 0)
     ]
     assert await check(redis, sent, code) == CodeExpired()
+
+
+async def test_tries_at_the_same_time_are_five_as_well(riverside: Riverside, redis: Redis) -> None:
+    sent = await ask(riverside, redis, KNOWN)
+    assert isinstance(sent, CodeSent)
+    outcomes = await asyncio.gather(*(check(redis, sent, f"{n}") for n in range(40)))
+    assert [type(one) for one in outcomes].count(WrongCode) == 5
+    assert [type(one) for one in outcomes].count(CodeExpired) == 35
+
+
+async def test_of_two_who_enter_the_right_code_at_once_one_is_let_in(riverside: Riverside, redis: Redis) -> None:
+    sent = await ask(riverside, redis, KNOWN)
+    assert isinstance(sent, CodeSent)
+    code = await code_of_last_message(riverside)
+    outcomes = await asyncio.gather(*(check(redis, sent, code) for _ in range(5)))
+    assert [type(one) for one in outcomes].count(Proven) == 1
+
+
+async def test_a_second_code_for_a_contact_does_not_end_the_first(riverside: Riverside, redis: Redis) -> None:
+    """Else a stranger who asks for a code to somebody's number could keep them from ever using theirs."""
+    mine = await ask(riverside, redis, KNOWN)
+    assert isinstance(mine, CodeSent)
+    code = await code_of_last_message(riverside)
+    assert isinstance(await ask(riverside, redis, KNOWN, address="10.0.0.1"), CodeSent)
+    assert await check(redis, mine, code) == proven(riverside, KNOWN)
 
 
 async def test_a_code_belongs_to_the_verification_it_was_made_for(riverside: Riverside, redis: Redis) -> None:
