@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from litestar import Router
 
-from booking.api.staff import configuration, feeds, keys, webhooks
+from booking.api.staff import appointments, clients, configuration, feeds, history, keys, preview, requests, webhooks
 from booking.api.staff.who import OF_STAFF
 
 router = Router(
     "/staff",
-    route_handlers=[keys.router, feeds.router, webhooks.router, configuration.router],
+    route_handlers=[
+        appointments.router,
+        requests.router,
+        keys.router,
+        feeds.router,
+        webhooks.router,
+        configuration.router,
+        history.router,
+        preview.router,
+        clients.router,
+    ],
     dependencies=OF_STAFF,
     tags=["staff"],
 )
