@@ -14,6 +14,9 @@ from struct import unpack
 Minutes = int
 """A set of minutes."""
 
+SHORTEST_KEPT = 3
+"""Of the powers of two: visits of less than eight minutes are rare."""
+
 Stretch = tuple[int, int]
 """Minutes from the first up to, not including, the second."""
 
@@ -106,7 +109,9 @@ def stacked(level_masks: tuple[Minutes, ...], more: Minutes) -> tuple[Minutes, .
 
 def shifted(minutes: Minutes, later: int) -> Minutes:
     """Every minute moved `later`; earlier where that is negative, and cut off below the origin."""
-    return minutes << later if later >= 0 else minutes >> -later
+    if not later:
+        return minutes
+    return minutes << later if later > 0 else minutes >> -later
 
 
 def runs(free: Minutes, length: int) -> Minutes:
@@ -120,18 +125,24 @@ def runs(free: Minutes, length: int) -> Minutes:
 
 
 class Runs:
-    """The runs of one set of free minutes, length by length; those of 1, 2, 4, 8, … minutes are kept."""
+    """The runs of one set of free minutes, length by length; those of 8, 16, 32, … minutes are kept."""
 
     def __init__(self, free: Minutes) -> None:
-        self._doubled = [free]
+        self._kept = {0: free}
+        """By the power of two that is their length."""
 
     def of(self, length: int) -> Minutes:
         """As `runs`."""
         power = length.bit_length() - 1
-        for known in range(len(self._doubled) - 1, power):
-            free = self._doubled[known]
-            self._doubled.append(free & free >> (1 << known))
-        free, rest = self._doubled[power], length - (1 << power)
+        # A copy, since another thread may add to them.
+        known = max(each for each in tuple(self._kept) if each <= power)
+        free = self._kept[known]
+        while known < power:
+            free &= free >> (1 << known)
+            known += 1
+            if known >= SHORTEST_KEPT:
+                self._kept[known] = free
+        rest = length - (1 << power)
         return free & free >> rest if rest else free
 
 

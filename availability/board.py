@@ -75,8 +75,9 @@ class Board:
     def fits(self, seat: Seat, resource: str) -> Minutes:
         """Starts at which the resource alone can serve the seat."""
         starts = self.all
-        for work in seat.works:
-            starts &= shifted(self._runs(resource, work), -work.begin)
+        for number, work in enumerate(seat.works):
+            runs_begin = shifted(self._runs(resource, work), -work.begin)
+            starts = starts & runs_begin if number or work.begin else runs_begin
             if not starts:
                 return 0
             for release, denied in self.masks.denied(resource, work.appointment_type)[1]:

@@ -36,6 +36,8 @@ class Gates:
             if visit.max_per_day is not None:
                 self.starts &= self._below_cap(visit.max_per_day, self.alike(number, everyone), visit.booked_on)
         self._leads: dict[tuple[tuple[int, ...], str], Minutes] = {}
+        self._grid: tuple[Minutes, Minutes] = 0, 0
+        """The last grid, and what is let through of it: mostly one for all."""
 
     def lead(self, leads: tuple[int, ...], resource: str) -> Minutes:
         """Starts at which the resource may serve the first need of these visits (numbers in `visits`)."""
@@ -44,7 +46,7 @@ class Gates:
             allowed = self.starts
             if 0 in leads:
                 first = self.visits[0]
-                allowed &= grid_minutes(self.masks, first.grid_for.get(resource, first.grid), resource)
+                allowed = self._on_grid(grid_minutes(self.masks, first.grid_for.get(resource, first.grid), resource))
             for number in leads:
                 visit = self.visits[number]
                 if visit.max_per_resource_day is not None:
@@ -53,6 +55,11 @@ class Gates:
                     allowed &= self._below_cap(left, self.alike(number, leads), booked_on)
             self._leads[key] = allowed
         return self._leads[key]
+
+    def _on_grid(self, grid: Minutes) -> Minutes:
+        if self._grid[0] is not grid:
+            self._grid = grid, self.starts & grid
+        return self._grid[1]
 
     def left_on(self, day: date, number: int, resource: str) -> int | None:
         """How many more visits the cap per resource of a visit allows on a date; None without a cap."""

@@ -111,7 +111,10 @@ class Masks:
         if key not in self._workable:
             levels, capacity = self.taken[self.group_of[resource]], self.resources[resource].capacity
             full = levels[capacity - 1] if capacity <= len(levels) else 0
-            self._workable[key] = Runs(self.open[resource] & self.clear[resource] & ~(full | standing))
+            free = self.open[resource] & ~full
+            if self.clear[resource] is not self.all:
+                free &= self.clear[resource]
+            self._workable[key] = Runs(free & ~standing if standing else free)
         return self._workable[key]
 
     def _closures(self) -> Minutes:
@@ -193,9 +196,9 @@ class Masks:
         paths = [f"resources[{self._numbers[member.id]}].busy" for member in members]
         capacity = max(member.capacity for member in members)
         if capacity == 1:
-            once = 0
-            for member, path in zip(members, paths, strict=True):
-                once |= self._busy.taken_by(member.busy, path)
+            once, *others = (self._busy.taken_by(each.busy, path) for each, path in zip(members, paths, strict=True))
+            for each in others:
+                once |= each
             return (once,) if once else ()
         spans = [
             stretch

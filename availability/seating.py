@@ -71,10 +71,14 @@ def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, bra
     for seat in plan.seats:
         reachable = 0
         fits = []
+        lead: Minutes | None = None
+        allowed = wanted
         for resource in seat.candidates:
-            fit = wanted & board.fits(seat, resource)
             if gates and seat.leads:
-                fit &= board.cut(gates.lead(seat.leads, resource))
+                before, lead = lead, gates.lead(seat.leads, resource)
+                if lead is not before:
+                    allowed = wanted & board.cut(lead)
+            fit = allowed & board.fits(seat, resource)
             if fit:
                 fits.append((resource, fit))
                 reachable |= fit

@@ -58,6 +58,14 @@ def test_a_run_begins_where_so_many_minutes_in_a_row_are_free(free: set[int], le
 
 
 @examples(100)
+@given(sets, st.lists(st.integers(1, 70), max_size=5))
+def test_runs_of_one_length_after_another_are_those_of_each(free: set[int], lengths: list[int]) -> None:
+    runs = bits.Runs(as_bits(free))
+    for length in lengths:
+        assert runs.of(length) == bits.runs(as_bits(free), length)
+
+
+@examples(100)
 @given(sets)
 def test_stretches_and_members_tell_the_same_minutes(minutes: set[int]) -> None:
     told = bits.stretches_of(as_bits(minutes))
