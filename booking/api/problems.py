@@ -66,6 +66,7 @@ from booking.request import RequestDecided, RequestUnknown
 from booking.slot_token import SlotTokenRefused
 from booking.spending import TextsUsedUp
 from booking.staff_book import AppointmentUnknown, CannotStandSo, ContactMissing, MadeInPims
+from booking.waitlist import NothingOffered, WaitlistFull, WaitlistUnknown, WaitRefused
 from booking.webhooks import TooManyWebhooks, WebhookDisabled, WebhookUnknown
 from booking.write_back_tasks import WriteBackSettled, WriteBackUnknown
 
@@ -182,6 +183,10 @@ PROBLEMS: dict[type[Exception], Kind] = {
     TooManyWebhooks: Kind(status=409, code="too-many-webhooks", title="No more webhooks"),
     WebhookDisabled: Kind(status=409, code="webhook-disabled", title="The webhook is disabled"),
     WebhookUnknown: Kind(status=404, code="webhook-unknown", title="No such webhook"),
+    WaitRefused: Kind(status=422, code="wait-refused", title="No days to wait for"),
+    WaitlistFull: Kind(status=409, code="waitlist-full", title="No more places on the waitlist"),
+    WaitlistUnknown: Kind(status=404, code="waitlist-unknown", title="No such place on the waitlist"),
+    NothingOffered: Kind(status=409, code="nothing-offered", title="No time is kept"),
     TooManyStreams: Kind(status=503, code="too-many-streams", title="Too many open streams", retryable=True),
     TooManyFeeds: Kind(status=409, code="too-many-feeds", title="No more calendar feeds"),
     FeedUnknown: Kind(status=404, code="feed-unknown", title="No such calendar feed"),

@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from booking.api import bookings, feed, holds, live, practices, requests, slots, verifications
+from booking.api import bookings, feed, holds, live, practices, requests, slots, verifications, waitlist
 from booking.api.problems import on_error, on_refusal
 from booking.api.staff import explain
 from booking.api.staff import routes as staff
@@ -35,6 +35,7 @@ router = Router(
         requests.router,
         verifications.router,
         live.router,
+        waitlist.router,
         feed.router,
         staff.router,
         explain.router,
