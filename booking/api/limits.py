@@ -25,6 +25,7 @@ from booking.out_of_reach import OUT_OF_REACH
 
 Asking: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 WAIT_SECONDS = 0.5
+STATE = "rate_limit"
 
 
 class RateLimited(Exception):
@@ -57,9 +58,6 @@ class Limited(Struct, frozen=True, kw_only=True):
         connection.scope["state"][STATE] = self.limit, found
         if found.verdict == "exceeded":
             raise RateLimited(found.wait)
-
-
-STATE = "rate_limit"
 
 
 def limited(name: str, *, times: int, per: timedelta, without_redis: Literal["serve", "refuse"] = "serve") -> Limited:
