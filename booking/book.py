@@ -187,10 +187,10 @@ async def _party(conn: Connection, practice: Practice, booking: Booking, now: da
     """Return who comes, if the practice allows it. Raises `Refused`."""
     practice_id, contact = practice.practice_id, booking.contact
     await standing.lock_contact(conn, practice_id, contact)
-    reached = await clients.clients_by_contact(conn, practice_id, contact)
+    reached = await clients.lock_clients_by_contact(conn, practice_id, contact)
     client = _client(practice, booking, reached)
     known_ids = [one.patient_id for one in booking.patients if isinstance(one, KnownPatient)]
-    known = await clients.patients_by_id(conn, practice_id, known_ids) if known_ids else {}
+    known = await clients.lock_patients(conn, practice_id, known_ids) if known_ids else {}
     if len(set(known_ids)) < len(known_ids) or any(
         one not in known or known[one].client_id != client.client_id for one in known_ids
     ):

@@ -18,12 +18,13 @@ import msgspec
 import pytest
 
 from booking.book import Booked, NewPatient
+from booking.db.claims import lock_days
 from booking.db.holds import Wish
 from booking.db.pool import across_practices, connect
 from booking.holds import Held, SlotTaken, extend, hold
 from booking.local_days import local_date
 from tests.booking.conftest import NOW, Riverside
-from tests.booking.steps import send, strangers_booking
+from tests.booking.steps import hold_first, olivias_booking, send, strangers_booking
 from tests.booking.test_claims import overlaps
 
 ROUNDS = 100 if os.environ.get("VETSLOT_PROVE") == "1" else 3
@@ -198,6 +199,22 @@ async def test_without_the_lock_clients_are_sent_away_though_there_is_room(river
         start = (await unguarded.slots(wish))[0].start
         assert await held_at_once(unguarded, wish, [start] * 10) < 10
         assert await overlaps(unguarded.pool) == 0  # the constraint still stands
+
+
+async def test_a_booking_and_a_sync_page_of_the_same_client_wait_in_line_and_not_in_a_circle(
+    riverside: Riverside,
+) -> None:
+    """The page has learned the client's identifier, then wants the day; the booking wants the day, then the client."""
+    held = await hold_first(riverside, riverside.wish())
+    booking = await olivias_booking(riverside, held)
+    day = local_date(held.hold.starts_at, riverside.practice.timezone)
+    async with across_practices(riverside.pool) as conn, conn.transaction():
+        await conn.execute("UPDATE client SET pims_id = 'learned' WHERE pims_id = 'client-carter'")
+        await conn.execute("UPDATE patient SET pims_id = 'learned too' WHERE name = 'Biscuit'")
+        sent = asyncio.create_task(send(riverside, booking, "k"))
+        await asyncio.sleep(0.5)
+        await lock_days(conn, riverside.practice.practice_id, [day])
+    assert isinstance(await sent, Booked)
 
 
 @pytest.mark.parametrize("later", [timedelta(minutes=9), timedelta(minutes=10)])

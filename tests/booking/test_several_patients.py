@@ -102,7 +102,7 @@ async def test_one_message_tells_of_all_pets_with_one_link_and_one_calendar_entr
     assert booked.manage_token in body
     visit = await visit_by_token(riverside.pool, riverside.practice, booked.manage_token)
     assert visit is not None
-    assert visit.appointment == booked.appointment
+    assert visit.appointment.appointment_id == booked.appointment.appointment_id
 
 
 async def test_where_one_of_the_pets_cannot_be_booked_none_is(riverside: Riverside) -> None:
