@@ -48,6 +48,8 @@ async def announce(conn: Connection, practice_id: UUID, event: Event, subject_id
     if not await webhooks_db.anybody_listens(conn, practice_id, event):
         return
     facts = await webhooks_db.facts_of(conn, practice_id, event, subject_id)
+    if facts is None:
+        return
     event_id = uuid4()
     await webhooks_db.insert_event(conn, practice_id, event_id, event, _body(event, now, facts), now)
     await webhooks_db.queue_deliveries(conn, practice_id, event_id, event, now)

@@ -26,12 +26,12 @@ class AppointmentFacts(Struct, frozen=True, kw_only=True, rename="camel"):
     """What an event tells of an appointment: ids, times and statuses, nobody's name or contact."""
 
     appointment_id: UUID
-    reference: str
+    reference: str | None
     visit: int
     status: str
-    appointment_type_id: UUID
-    client_id: UUID
-    patient_id: UUID
+    appointment_type_id: UUID | None
+    client_id: UUID | None
+    patient_id: UUID | None
     starts_at: datetime
     ends_at: datetime
     created_at: datetime
@@ -45,7 +45,7 @@ class WriteBackFacts(Struct, frozen=True, kw_only=True, rename="camel"):
     action: str
     state: str
     appointment_id: UUID
-    reference: str
+    reference: str | None
     attempts: int
 
 

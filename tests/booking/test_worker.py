@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,9 +17,12 @@ from redis.asyncio import Redis
 from booking.book import Booked
 from booking.db.pool import across_practices
 from booking.messages import mailbox
+from booking.site import Site
+from booking.webhooks import NewWebhook, add_webhook
 from booking.write_back import LEASE
-from tests.booking.conftest import Riverside
-from tests.booking.steps import hold_first, olivias_booking, send, strangers_booking
+from tests.booking.conftest import NOW, Riverside
+from tests.booking.steps import SECRET_KEY, hold_first, olivias_booking, send, strangers_booking
+from tests.booking.webhook_receiver import running_receiver
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -111,3 +115,21 @@ async def test_two_workers_write_each_booking_once(connected: Riverside, redis_u
     references = [one.appointment.reference for one in booked if isinstance(one, Booked)]
     assert len(references) == 6
     assert {len(connected.clinic.with_key("appointments", one)) for one in references} == {1}
+
+
+async def test_a_booking_is_told_to_the_practices_own_system(connected: Riverside, redis_url: str) -> None:
+    practice_id = connected.practice.practice_id
+    site = Site(public_url="https://book.example", secret_key=SECRET_KEY, private_webhooks=True)
+    async with running_receiver() as receiver:
+        new = NewWebhook(url=receiver.url, events=["appointment.booked", "write_back.written"])
+        await add_webhook(connected.pool, site, practice_id, new, key="k", by=practice_id, now=NOW)
+        with running_worker(connected, redis_url):
+            held = await hold_first(connected, connected.wish())
+            booked = await send(connected, await olivias_booking(connected, held), "k2")
+            assert isinstance(booked, Booked)
+            async with asyncio.timeout(60):
+                while len(receiver.received) < 2:
+                    await asyncio.sleep(0.05)
+    told = [json.loads(one.body) for one in receiver.received]
+    assert {one["type"] for one in told} == {"appointment.booked", "write_back.written"}
+    assert {one["data"]["reference"] for one in told} == {booked.appointments[0].reference}
