@@ -88,6 +88,7 @@ def practice_is_sound(one: PracticeSettings) -> Iterator[Wrong]:
     yield from _between("stale_notice", one.stale_notice, timedelta(), 30 * DAY, "from 0 to 30 days")
     yield from _between("cancel_window", one.cancel_window, timedelta(), 30 * DAY, "from 0 to 30 days")
     yield from _between("reschedule_window", one.reschedule_window, timedelta(), 30 * DAY, "from 0 to 30 days")
+    yield from _between("waitlist_hold_for", one.waitlist_hold_for, 5 * MINUTE, DAY, "from 5 minutes to a day")
     for number, country in enumerate(one.text_countries):
         if country not in SUPPORTED_REGIONS:
             yield Wrong(path=f"text_countries[{number}]", message="Write a country's two letters, such as US.")

@@ -157,23 +157,3 @@ async def configure_appointment_type(
         chosen.max_per_day,
         chosen.variants,
     )
-
-
-CHANGE_APPOINTMENT_TYPE = """
-UPDATE appointment_type SET name = $3, bookable_online = $4, steps = $5, who_may_book = $6, notice = $7
-WHERE practice_id = $1 AND appointment_type_id = $2
-"""
-
-
-async def change_appointment_type(conn: Connection, practice_id: UUID, changed: AppointmentType) -> None:
-    """Save what staff changed of a type: name, bookable online, steps, who may book, notice."""
-    await conn.execute(
-        CHANGE_APPOINTMENT_TYPE,
-        practice_id,
-        changed.appointment_type_id,
-        changed.name,
-        changed.bookable_online,
-        changed.steps,
-        changed.who_may_book,
-        changed.notice,
-    )

@@ -59,6 +59,7 @@ class PracticeSettings(Settings, frozen=True, kw_only=True):
     cancel_window: timedelta = timedelta(hours=24)
     reschedule_window: timedelta = timedelta(hours=24)
     max_reschedules: Count = 3
+    waitlist_hold_for: timedelta = timedelta(minutes=30)
     text_countries: Annotated[list[Annotated[str, Meta(min_length=2, max_length=2)]], Meta(max_length=50)] = []
     texts_per_day: Count = 300
 
@@ -164,7 +165,8 @@ class Table(Struct, frozen=True, kw_only=True):
 
 PRACTICE_COLUMNS: Final = """name, phone, email, address, emergency_text, timezone, hours, languages, allowed_origins,
   who_may_book, hold_for, freshness_limit, stale_notice, open_bookings_per_client, open_bookings_per_patient,
-  urgent_words, cancel_window, reschedule_window, max_reschedules, text_countries, texts_per_day"""
+  urgent_words, cancel_window, reschedule_window, max_reschedules, waitlist_hold_for,
+  text_countries, texts_per_day"""
 PRACTICE_ROW = f"""
 SELECT practice_id AS id, (SELECT min(c.adapter) FROM connection c WHERE c.practice_id = $1) AS pims_id,
   {PRACTICE_COLUMNS}
