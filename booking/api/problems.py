@@ -10,6 +10,7 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Annotated
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Response
@@ -204,6 +205,8 @@ OF_FRAMEWORK = {
     415: Kind(status=415, code="unsupported-media-type", title="Not JSON"),
     429: PROBLEMS[RateLimited],
 }
+UNWRITABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""What PostgreSQL says of U+0000 in a text or a JSON value, wherever in a request it came from."""
 EVERYWHERE = (MALFORMED, OF_FRAMEWORK[429], BROKEN, UNAVAILABLE)
 
 
@@ -271,6 +274,8 @@ def on_error(request: HttpRequest, error: Exception) -> Response[Problem]:
         answered = answer(kind, str(error), **getattr(error, "members", {}))
         answered.headers.update(getattr(error, "headers", {}))
         return answered
+    if isinstance(error, UNWRITABLE):
+        return answer(MALFORMED, "Please leave out the character U+0000: it cannot be kept.")
     kind = UNAVAILABLE if isinstance(error, OUT_OF_REACH) else BROKEN
     log.error("request.failed", route=request.scope.get("path_template", ""), status=kind.status, exc_info=error)
     if kind is UNAVAILABLE:

@@ -149,7 +149,14 @@ async def test_what_is_wrong_is_told_by_field_and_nothing_is_changed(
 
 
 async def test_what_nobody_knows_is_refused_as_malformed(owner: httpx.AsyncClient) -> None:
-    malformed: tuple[Any, ...] = ({**RULE, "colour": "red"}, {**RULE, "effect": "sometimes"}, {"name": ""}, [], None)
+    malformed: tuple[Any, ...] = (
+        {**RULE, "colour": "red"},
+        {**RULE, "effect": "sometimes"},
+        {"name": ""},
+        [],
+        None,
+        {**RULE, "name": "a\0b"},
+    )
     for settings in malformed:
         answer = await owner.post(f"{SETUP}/rules", json=settings, headers={"Idempotency-Key": str(uuid4())})
         assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
