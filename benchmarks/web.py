@@ -152,7 +152,13 @@ async def measure(database_url: str, redis_url: str) -> None:
 
 
 def row(
-    what: str, practices: int, took: list[float], *, asked: float | None, reached: float | None, goal: float
+    what: str,
+    practices: int,
+    took: list[float],
+    *,
+    goal: float,
+    asked: float | None = None,
+    reached: float | None = None,
 ) -> None:
     """Print one line of the table."""
     p50, p99 = percentile(took, 50) * 1000, percentile(took, 99) * 1000
@@ -251,8 +257,9 @@ async def holds_and_bookings(bench: Bench, practices: int) -> None:
         reply = await bench.client.post(
             f"{V1}/practices/copy-{copy}/bookings",
             {
-                "hold": {"id": held["id"], "secret": held["secret"]},
-                "client": {"type": "new", "givenName": "Client", "familyName": f"Number {number}"},
+                "hold": held["id"],
+                "holdSecret": held["secret"],
+                "newClient": {"givenName": "Client", "familyName": f"Number {number}"},
                 "patients": [{"type": "new", "name": "Zuzu", "species": "dog"}],
             },
             authorization=f"Bearer {sessions[number]}",

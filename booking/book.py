@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import appointments, clients, holds, standing
+from booking.db import appointments, clients, holds, who_books
 from booking.db.appointments import Appointment
 from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
@@ -186,7 +186,7 @@ async def _book(
 async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> Party:
     """Return who comes, if the practice allows it. Raises `Refused`."""
     practice_id, contact = practice.practice_id, booking.contact
-    await standing.lock_contact(conn, practice_id, contact)
+    await who_books.lock_contact(conn, practice_id, contact)
     reached = await clients.lock_clients_by_contact(conn, practice_id, contact)
     client = _client(practice, booking, reached)
     known_ids = [one.patient_id for one in booking.patients if isinstance(one, KnownPatient)]
@@ -200,10 +200,10 @@ async def _party(conn: Connection, practice: Practice, booking: Booking, now: da
     # Who says that they are new is counted with everybody whom their contact reaches.
     new_client = isinstance(booking.client, NewClient)
     counted = [one.client_id for one in reached] if new_client else [client.client_id]
-    stands = await standing.standing(conn, practice_id, contact, counted, known_ids, now)
-    nobody_is_blocked(stands)
-    client_has_few_bookings(practice, stands)
-    patients_have_few_bookings(practice, stands)
+    record = await who_books.record_of(conn, practice_id, contact, counted, known_ids, now)
+    nobody_is_blocked(record)
+    client_has_few_bookings(practice, record)
+    patients_have_few_bookings(practice, record)
 
     patients = tuple(
         known[one.patient_id] if isinstance(one, KnownPatient) else new_patient(one, client) for one in booking.patients

@@ -75,7 +75,7 @@ async def claim(
     `types` and `holders`: for each patient the type as long as it takes for them, and whose their visit is.
     `instead_of`: the same client's hold, whose time counts as free and whose resources are preferred; it ends where
     the claim succeeds. `prefer`: what else is preferred, such as the resources of visits that move. The transaction
-    must be open: the locks last until it ends.
+    must be open: the locks last until it ends. Where the time is not free, it must be rolled back.
     """
     span_start = start - types[0].buffer_before
     span_end = start + total_length(types) + types[-1].buffer_after
@@ -83,7 +83,7 @@ async def claim(
     await claims_db.lock_days(conn, practice.practice_id, days)
 
     window = Span(start=start, end=start + MINUTE)
-    problem, _ = await slot_problem(
+    posed = await slot_problem(
         conn,
         practice,
         types,
@@ -93,19 +93,20 @@ async def claim(
         own_hold=instead_of.hold_id if instead_of else None,
         prefer=instead_of.resources if instead_of else prefer,
     )
-    slot = next((slot for slot in (await answer_of(problem, FOR_CLAIMS)).slots if slot.start == start), None)
+    answer = await answer_of(posed.problem, FOR_CLAIMS)
+    slot = next((slot for slot in answer.slots if slot.start == start), None)
     if slot is None:
         return NotFree()
 
-    visits = each_visit(problem, slot)
+    visits = each_visit(posed.problem, slot)
     parts = [(holder, part) for holder, (_, taken) in zip(holders, visits, strict=True) for part in taken]
-    first, after = day_start(days[0], practice.timezone), day_start(days[-1] + timedelta(days=1), practice.timezone)
-    await holds.free_expired(conn, practice.practice_id, first, after, now)
+    if posed.taken.expired:
+        first, last = day_start(days[0], practice.timezone), days[-1] + timedelta(days=1)
+        await holds.free_expired(conn, practice.practice_id, first, day_start(last, practice.timezone), now)
     if instead_of:
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:
-        async with conn.transaction():
-            await take(conn, practice, parts, now=now)
+        await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, posed.taken.claims))
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
@@ -136,16 +137,22 @@ async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, O
     if not parts:
         return
     start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
+    taken = await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None)
+    await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, taken.claims))
+
+
+def on_free_lanes(parts: list[tuple[Holder, Occupied]], taken: list[Claim]) -> list[tuple[Holder, Claim]]:
+    """Put parts of resources' time on the lowest lanes that are free there."""
     already: defaultdict[UUID, list[Claim]] = defaultdict(list)
-    for claim_ in await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None):
-        already[claim_.resource_id].append(claim_)
+    for one in taken:
+        already[one.resource_id].append(one)
     claims: list[tuple[Holder, Claim]] = []
     for holder, part in parts:
         resource_id = UUID(part.resource)
         lanes = free_lanes(resource_id, part.start, part.end, already[resource_id])
         already[resource_id] += lanes
         claims += [(holder, lane) for lane in lanes]
-    await claims_db.insert_claims(conn, practice.practice_id, claims)
+    return claims
 
 
 def free_lanes(resource_id: UUID, start: datetime, end: datetime, taken: list[Claim]) -> list[Claim]:

@@ -170,11 +170,10 @@ async def slots_between(
     """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
     window = Span(start=start, end=end)
     async with of_practice(pool, practice.practice_id) as conn:
-        problem, freshness = await slot_problem(
-            conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting
-        )
-    answer = await answer_of(problem)
-    return [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots], freshness
+        posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting)
+    answer = await answer_of(posed.problem)
+    slots = [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots]
+    return slots, posed.freshness
 
 
 async def alternatives(

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from booking.db.clients import Patient
 from booking.db.practices import Practice
-from booking.db.standing import Standing
+from booking.db.who_books import Record
 
 URGENT_WORDS = (
     "not breathing", "can't breathe", "cannot breathe", "struggling to breathe", "trouble breathing", "choking",
@@ -68,21 +68,21 @@ def patients_are_active(patients: Iterable[Patient]) -> None:
         raise CannotBeBooked(CannotBeBooked.__doc__)
 
 
-def nobody_is_blocked(standing: Standing) -> None:
+def nobody_is_blocked(record: Record) -> None:
     """Refuse whom the practice does not want to book online, without saying so."""
-    if standing.blocked:
+    if record.blocked:
         raise NotOnline(NotOnline.__doc__)
 
 
-def client_has_few_bookings(practice: Practice, standing: Standing) -> None:
+def client_has_few_bookings(practice: Practice, record: Record) -> None:
     """Refuse one booking more than the practice lets a client have open."""
-    if standing.open_bookings >= practice.open_bookings_per_client:
+    if record.open_bookings >= practice.open_bookings_per_client:
         raise TooManyBookings(TooManyBookings.__doc__)
 
 
-def patients_have_few_bookings(practice: Practice, standing: Standing) -> None:
+def patients_have_few_bookings(practice: Practice, record: Record) -> None:
     """Refuse one booking more than the practice lets a patient have open."""
-    if standing.open_bookings_of_a_patient >= practice.open_bookings_per_patient:
+    if record.open_bookings_of_a_patient >= practice.open_bookings_per_patient:
         raise TooManyBookingsOfPatient(TooManyBookingsOfPatient.__doc__)
 
 

@@ -91,7 +91,8 @@ async def _problems(conn: Connection, practice_id: UUID, now: datetime) -> tuple
             types = await wished_types(conn, practice, wish)
         except NotBookableOnline:
             continue
-        problems[one.appointment_type_id], _ = await slot_problem(conn, practice, types, wish, window, now=now)
+        posed = await slot_problem(conn, practice, types, wish, window, now=now)
+        problems[one.appointment_type_id] = posed.problem
     return problems, practice.timezone
 
 

@@ -42,11 +42,11 @@ async def kept_or_made(
     asked = hashlib.blake2b(question, digest_size=16).hexdigest()
     key = f"{{{practice_id}}}:slots:{schedule_version}:{int(now.timestamp()) // 60}:{asked}"
     try:
-        kept: bytes | None = await redis.get(key)
+        kept: bytes | str | None = await redis.get(key)
     except (RedisError, OSError) as failure:
         log.warning("slots.cache_out_of_reach", reason=type(failure).__name__)
         kept = None
-    if kept is not None:
+    if isinstance(kept, bytes):
         return kept
     task = _underway.get(key)
     if task is None:

@@ -26,14 +26,14 @@ from availability import (
     Visit,
     solve,
 )
-from booking.db import connections, schedule
+from booking.db import schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.claims import Claim
 from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.local_days import day_start, local_date
-from booking.standing import Standing, standing
+from booking.standing import Standing, standing_at
 
 NOTHING = timedelta()
 NO_PREFERENCE: Assignment = {}
@@ -52,11 +52,23 @@ class Freshness(Struct, frozen=True, kw_only=True):
 
 async def freshness_of(conn: Connection, practice: Practice, now: datetime) -> Freshness:
     """Say how far the mirror can be trusted; a practice without a PIMS is always fresh."""
-    connection = await connections.connection_of(conn, practice.practice_id)
-    if connection is None:
+    return freshness_at(practice, await schedule.version(conn, practice.practice_id), now)
+
+
+def freshness_at(practice: Practice, version: schedule.Version, now: datetime) -> Freshness:
+    """Say how far the mirror can be trusted that has this version."""
+    if not version.connected:
         return Freshness(as_of=now, stale=False)
-    as_of = connection.as_of
+    as_of = version.as_of
     return Freshness(as_of=as_of, stale=as_of is None or now - as_of > practice.freshness_limit)
+
+
+class Posed(Struct, frozen=True, kw_only=True):
+    """A slot problem, how fresh the schedule in it is, and what of that schedule is taken."""
+
+    problem: SlotProblem
+    freshness: Freshness
+    taken: schedule.Taken
 
 
 async def slot_problem(
@@ -70,7 +82,7 @@ async def slot_problem(
     own_hold: UUID | None = None,
     prefer: Assignment = NO_PREFERENCE,
     lasting: timedelta = NOTHING,
-) -> tuple[SlotProblem, Freshness]:
+) -> Posed:
     """Read the schedule around a window and put the wish into it; `types`: the wished type for each patient.
 
     What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
@@ -81,7 +93,8 @@ async def slot_problem(
     appointment_type = types[0]
     around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
-    stands = await standing(conn, practice_id)
+    version = await schedule.version(conn, practice_id)
+    stands = await standing_at(conn, practice_id, version)
     taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
     booked_on = []
     if appointment_type.max_per_day is not None:
@@ -95,7 +108,7 @@ async def slot_problem(
             now=now,
             own_hold=own_hold,
         )
-    freshness = await freshness_of(conn, practice, now + lasting)
+    freshness = freshness_at(practice, version, now + lasting)
     visits = tuple(
         Visit(
             appointment_type=str(one.appointment_type_id),
@@ -117,13 +130,13 @@ async def slot_problem(
         window=window,
         closures=stands.closures,
         hours=practice.hours or None,
-        resources=_resources(stands, taken),
+        resources=_resources(stands, taken.claims),
         rules=stands.rules,
         visits=visits,
         arrangement="back_to_back",
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
     )
-    return problem, freshness
+    return Posed(problem=problem, freshness=freshness, taken=taken)
 
 
 def _notice(one: AppointmentType, practice: Practice, wish: Wish, freshness: Freshness) -> timedelta:

@@ -15,7 +15,7 @@ import availability
 from booking.db import appointment_types, practices, schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.pool import Connection
-from booking.db.schedule import Resource, Rule
+from booking.db.schedule import Resource, Rule, Version
 
 MOST_KEPT = 2000
 
@@ -34,14 +34,18 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 async def standing(conn: Connection, practice_id: UUID) -> Standing:
     """Return what stands in the practice at this moment."""
-    version = await schedule.standing_version(conn, practice_id)
-    found = _kept.get(version)
+    return await standing_at(conn, practice_id, await schedule.version(conn, practice_id))
+
+
+async def standing_at(conn: Connection, practice_id: UUID, version: Version) -> Standing:
+    """Return what stands in the practice under the version that it has at this moment."""
+    found = _kept.get(version.standing)
     if found is not None:
-        _kept.move_to_end(version)
+        _kept.move_to_end(version.standing)
         return found
     found = await _read(conn, practice_id)
     # What was read is as new as its name or newer; if newer, it has another name by now, and nobody asks for this one.
-    _kept[version] = found
+    _kept[version.standing] = found
     if len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return found

@@ -46,7 +46,8 @@ async def why_not(pool: Pool, practice: Practice, wish: Wish, start: datetime, *
     window = Span(start=day_start(day, zone), end=day_start(day + timedelta(days=1), zone))
     async with of_practice(pool, practice.practice_id) as conn:
         types = await wished_types(conn, practice, wish)
-        problem, freshness = await slot_problem(conn, practice, types, wish, window, now=now)
+        posed = await slot_problem(conn, practice, types, wish, window, now=now)
+        problem, freshness = posed.problem, posed.freshness
         resources = await schedule.resources(conn, practice.practice_id)
     loop = asyncio.get_running_loop()
     found = await loop.run_in_executor(FOR_OFFERS, lambda: explain(problem, start))

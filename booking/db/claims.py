@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from booking.db.pool import Connection
 
-LOCK_DAY = "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'claim', $1::uuid, $2::date), 0))"
+LOCK_DAYS = """
+SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'claim', $1::uuid, day), 0)) FROM unnest($2::date[]) day
+"""
 
 
 async def lock_days(conn: Connection, practice_id: UUID, days: Iterable[date]) -> None:
@@ -19,8 +21,7 @@ async def lock_days(conn: Connection, practice_id: UUID, days: Iterable[date]) -
     The exclusion constraint alone would keep claims apart, but inserters that meet in it can deadlock; whoever
     waits here instead waits in line.
     """
-    for day in sorted(set(days)):
-        await conn.execute(LOCK_DAY, practice_id, day)
+    await conn.execute(LOCK_DAYS, practice_id, sorted(set(days)))
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -39,20 +40,25 @@ class Holder(Struct, frozen=True, kw_only=True):
     appointment_id: UUID | None = None
 
 
-INSERT_CLAIM = """
+INSERT_CLAIMS = """
 INSERT INTO claim (practice_id, resource_id, lane, during, hold_id, appointment_id)
-VALUES ($1, $2, $3, tstzrange($4, $5), $6, $7)
+SELECT $1, resource_id, lane, tstzrange(starts_at, ends_at), hold_id, appointment_id
+FROM unnest($2::uuid[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+  AS new (resource_id, lane, starts_at, ends_at, hold_id, appointment_id)
 """
 
 
 async def insert_claims(conn: Connection, practice_id: UUID, claims: list[tuple[Holder, Claim]]) -> None:
     """Take lanes for their holders. The constraint `claim_never_overlaps` refuses a lane that is taken."""
-    await conn.executemany(
-        INSERT_CLAIM,
-        [
-            (practice_id, claim.resource_id, claim.lane, claim.starts_at, claim.ends_at, by.hold_id, by.appointment_id)
-            for by, claim in claims
-        ],
+    await conn.execute(
+        INSERT_CLAIMS,
+        practice_id,
+        [claim.resource_id for _, claim in claims],
+        [claim.lane for _, claim in claims],
+        [claim.starts_at for _, claim in claims],
+        [claim.ends_at for _, claim in claims],
+        [by.hold_id for by, _ in claims],
+        [by.appointment_id for by, _ in claims],
     )
 
 

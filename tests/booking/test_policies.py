@@ -14,7 +14,7 @@ from booking.db.appointment_types import RoleNeed, TypeStep, Variant, lasting
 from booking.db.clients import Patient, PatientStatus
 from booking.db.pool import across_practices
 from booking.db.practices import practice_by_id
-from booking.db.standing import Standing
+from booking.db.who_books import Record
 from booking.holds import Held, hold
 from booking.identify import accounts_of
 from booking.offers import CallbackOnly
@@ -41,8 +41,8 @@ from widget.demo.riverside import RIVERSIDE
 MINUTE = timedelta(minutes=1)
 
 
-def standing(*, blocked: bool = False, of_client: int = 0, of_patient: int = 0) -> Standing:
-    return Standing(blocked=blocked, open_bookings=of_client, open_bookings_of_a_patient=of_patient)
+def record(*, blocked: bool = False, of_client: int = 0, of_patient: int = 0) -> Record:
+    return Record(blocked=blocked, open_bookings=of_client, open_bookings_of_a_patient=of_patient)
 
 
 def patient(status: PatientStatus) -> Patient:
@@ -76,22 +76,22 @@ def test_inactive_and_deceased_patients_are_refused_in_the_same_words() -> None:
 
 
 def test_who_is_blocked_is_not_told_so() -> None:
-    nobody_is_blocked(standing())
+    nobody_is_blocked(record())
     with pytest.raises(NotOnline) as refusal:
-        nobody_is_blocked(standing(blocked=True))
+        nobody_is_blocked(record(blocked=True))
     assert str(refusal.value) == "This cannot be booked online. Please call the practice."
 
 
 def test_a_client_may_have_as_many_open_bookings_as_the_practice_says() -> None:
-    client_has_few_bookings(RIVERSIDE, standing(of_client=RIVERSIDE.open_bookings_per_client - 1))
+    client_has_few_bookings(RIVERSIDE, record(of_client=RIVERSIDE.open_bookings_per_client - 1))
     with pytest.raises(TooManyBookings):
-        client_has_few_bookings(RIVERSIDE, standing(of_client=RIVERSIDE.open_bookings_per_client))
+        client_has_few_bookings(RIVERSIDE, record(of_client=RIVERSIDE.open_bookings_per_client))
 
 
 def test_a_patient_may_have_as_many_open_bookings_as_the_practice_says() -> None:
-    patients_have_few_bookings(RIVERSIDE, standing(of_patient=RIVERSIDE.open_bookings_per_patient - 1))
+    patients_have_few_bookings(RIVERSIDE, record(of_patient=RIVERSIDE.open_bookings_per_patient - 1))
     with pytest.raises(TooManyBookingsOfPatient):
-        patients_have_few_bookings(RIVERSIDE, standing(of_patient=RIVERSIDE.open_bookings_per_patient))
+        patients_have_few_bookings(RIVERSIDE, record(of_patient=RIVERSIDE.open_bookings_per_patient))
 
 
 @pytest.mark.parametrize(

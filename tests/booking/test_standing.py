@@ -24,7 +24,7 @@ CHANGES = {
 
 async def name_of(riverside: Riverside) -> object:
     async with across_practices(riverside.pool) as conn:
-        return await schedule.standing_version(conn, riverside.practice.practice_id)
+        return (await schedule.version(conn, riverside.practice.practice_id)).standing
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

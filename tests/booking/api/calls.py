@@ -42,7 +42,7 @@ def all_slots(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 async def hold_last(api: httpx.AsyncClient, cedar_hill: CedarHill, **asked: str) -> dict[str, Any]:
     """Hold the last time that is offered, which no notice can reach."""
-    slot = all_slots(await slots_of(api, cedar_hill, **asked))[-1]
+    slot = all_slots(await slots_of(api, cedar_hill, days=14, **asked))[-1]
     answer = await api.post(f"{practice_path(cedar_hill)}/holds", json={"slotToken": slot["token"]})
     assert answer.status_code == 201, answer.text
     held: dict[str, Any] = answer.json()

@@ -18,7 +18,7 @@ async def lock_contact(conn: Connection, practice_id: UUID, contact: Contact) ->
     await conn.execute(LOCK_CONTACT, practice_id, contact.value)
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, kw_only=True):
     """Open bookings are those made online whose time is still to come; of patients, the one with most counts."""
 
     blocked: bool
@@ -26,7 +26,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     open_bookings_of_a_patient: int
 
 
-STANDING = """
+RECORD = """
 WITH open AS (
   SELECT reference, client_id, patient_id FROM appointment
   WHERE practice_id = $1 AND (client_id = ANY($4::uuid[]) OR patient_id = ANY($5::uuid[]))
@@ -46,17 +46,17 @@ SELECT
 """
 
 
-async def standing(
+async def record_of(
     conn: Connection,
     practice_id: UUID,
     contact: Contact,
     client_ids: list[UUID],
     patient_ids: list[UUID],
     now: datetime,
-) -> Standing:
+) -> Record:
     """Return how a proven contact stands, and the clients and patients it books for."""
-    row = await conn.fetchrow(STANDING, practice_id, contact.kind, contact.value, client_ids, patient_ids, now)
-    found = one(row, Standing)
+    row = await conn.fetchrow(RECORD, practice_id, contact.kind, contact.value, client_ids, patient_ids, now)
+    found = one(row, Record)
     if found is None:
         raise LookupError("The statement returns one row, whoever asks.")
     return found
