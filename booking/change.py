@@ -6,7 +6,7 @@ rows are locked first, then the days, so that changes of one booking come one af
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -45,6 +45,14 @@ class Changed(Struct, frozen=True, kw_only=True, tag="changed"):
     """The booking as it stands now."""
 
     appointments: tuple[Appointment, ...]
+
+
+class Allowed(Struct, frozen=True, kw_only=True):
+    """What a client may do with a booking online at the moment."""
+
+    confirm: bool
+    move: bool
+    cancel: bool
 
 
 class BookingUnknown(Exception):
@@ -166,6 +174,22 @@ async def wish_of(pool: Pool, practice: Practice, reference: str) -> Wish:
     return _wish(visits, patients, "client")
 
 
+async def allowed(pool: Pool, practice: Practice, reference: str, *, now: datetime) -> Allowed:
+    """Return what a client may still do with a booking online. Raises `BookingUnknown`."""
+    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+        visits = [one for one in await _visits(conn, practice, reference) if one.status in OPEN]
+        windows = await changes.windows(conn, practice.practice_id)
+    left = visits[0].starts_at - now if visits else timedelta()
+    ahead = left > timedelta()
+    return Allowed(
+        confirm=ahead and any(one.status == "booked" for one in visits),
+        move=ahead
+        and left >= windows.reschedule_window
+        and max(one.reschedules for one in visits) < windows.max_reschedules,
+        cancel=ahead and left >= windows.cancel_window,
+    )
+
+
 async def cancel(pool: Pool, practice: Practice, reference: str, *, by: By, site: Site, now: datetime) -> Changed:
     """Cancel a booking: its time is free at once. One that is cancelled stays so.
 
@@ -257,12 +281,15 @@ async def _tell_client(
     visits = await appointments.booking_by_reference(conn, practice_id, changed[0].reference)
     one, names = whole(visits), (await read_booking(conn, practice, visits)).patient_names
     attendee = contact.value if contact.kind == "email" else None
-    calendar = calendar_file(practice, one, patient_name=named(names), now=now, attendee=attendee).decode()
+    token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
+    link = f"{site.public_url}/visit/{practice.slug}/{token}"
+    calendar = calendar_file(
+        practice, one, patient_name=named(names), now=now, attendee=attendee, manage_url=link
+    ).decode()
     if action == "cancel":
-        message = cancelled_message(practice, contact, one, names, calendar)
+        book_again = f"{site.public_url}/book/{practice.slug}"
+        message = cancelled_message(practice, contact, one, names, book_again, calendar)
     else:
-        token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
-        link = f"{site.public_url}/visit/{practice.slug}/{token}"
         message = rescheduled_message(practice, contact, one, names, link, calendar)
     await queue_message(conn, message, now)
     await write_backs.wake_workers(conn, "message")

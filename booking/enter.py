@@ -164,14 +164,17 @@ async def _queue_confirmation(
     first, names = visits[0], [one.name for one in agreed.party.patients]
     whole = msgspec.structs.replace(first, ends_at=visits[-1].ends_at)
     attendee = contact.value if contact.kind == "email" else None
-    calendar = calendar_file(practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee)
+    manage_url = f"{site.public_url}/visit/{practice.slug}/{token}"
+    calendar = calendar_file(
+        practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee, manage_url=manage_url
+    )
     message = booked_message(
         practice,
         contact,
         first,
         patient_names=names,
         type_name=agreed.appointment_type.name,
-        manage_url=f"{site.public_url}/visit/{practice.slug}/{token}",
+        manage_url=manage_url,
         calendar=calendar.decode(),
         message_id=uuid4(),
     )

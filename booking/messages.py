@@ -80,8 +80,7 @@ def booked_message(
         subject=f"{booked}: {when}",
         body=(
             f"{booked} with {practice.name} for {type_name} on {when}."
-            f" Reference {appointment.reference}. Details: {manage_url}"
-            f" To change it, call {practice.phone}."
+            f" Reference {appointment.reference}. To change it: {manage_url}"
         ),
         attachment=calendar if contact.kind == "email" else None,
     )
@@ -94,19 +93,19 @@ def rescheduled_message(
     when = spoken_time(appointment.starts_at, practice.timezone)
     body = (
         f"{named(names)}’s visit with {practice.name} has a new time: {when}."
-        f" Reference {appointment.reference}. Details: {link} Questions? Call {practice.phone}."
+        f" Reference {appointment.reference}. To change it: {link} Questions? Call {practice.phone}."
     )
     return _change_message(practice, contact, "rescheduled", f"New time for {named(names)}: {when}", body, calendar)
 
 
 def cancelled_message(
-    practice: Practice, contact: Contact, appointment: Appointment, names: list[str], calendar: str
+    practice: Practice, contact: Contact, appointment: Appointment, names: list[str], book_again: str, calendar: str
 ) -> Message:
     """Write the message that says that a visit is cancelled."""
     when = spoken_time(appointment.starts_at, practice.timezone)
     body = (
         f"{named(names)}’s visit with {practice.name} on {when} is cancelled. Reference {appointment.reference}."
-        f" To find another time, call {practice.phone}."
+        f" To find another time: {book_again} or call {practice.phone}."
     )
     return _change_message(practice, contact, "cancelled", f"Cancelled: {named(names)}, {when}", body, calendar)
 

@@ -26,7 +26,8 @@ class Flow(Struct, frozen=True, kw_only=True):
     """One person's way to an appointment.
 
     `key` makes the booking happen once. `starts_at` is the time wanted, kept by the hold as long as there is one.
-    `asked_contact` was sent a code under `verification_id`; `contact` is proven. `manage_token`: it is booked.
+    `asked_contact` was sent a code under `verification_id`; `contact` is proven. `answers`: what was said to each of
+    the practice's questions that was asked, which may be nothing. `manage_token`: it is booked.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Flow(Struct, frozen=True, kw_only=True):
     contact: Contact | None = None
     client: KnownClient | NewClient | None = None
     patient: KnownPatient | NewPatient | None = None
+    answers: dict[UUID, str] = {}
     manage_token: str = ""
 
 

@@ -70,6 +70,23 @@ class CedarHill:
     async def count(self, table: str) -> int:
         return int(await self.fetchval(f"SELECT count(*) FROM {table}"))
 
+    async def ask(self, label: str, kind: str = "text", *, required: bool = True, who: Audience = "everyone") -> UUID:
+        """Let the practice ask something before a visit."""
+        question_id = uuid4()
+        async with across_practices(self.pool) as conn:
+            await conn.execute(
+                """INSERT INTO question (practice_id, question_id, position, label, kind, choices, required, who)
+                   SELECT $1, $2, count(*), $3, $4, $5, $6, $7 FROM question""",
+                self.practice.practice_id,
+                question_id,
+                label,
+                kind,
+                ["Dry food", "Wet food"] if kind == "choice" else [],
+                required,
+                who,
+            )
+        return question_id
+
     async def expire_holds(self) -> None:
         await self.execute("UPDATE hold SET expires_at = now() - interval '1 minute'")
 
@@ -220,6 +237,15 @@ class Person:
     async def introduce(self, **changed: str) -> Person:
         details = {"given_name": "Noor", "family_name": "Haddad", "pet_name": "Zuzu", "species": "dog", "sex": ""}
         return await self.send(f"{self.flow}/details?client=new", **(details | changed))
+
+    async def sam_books(self) -> Person:
+        """Come to the page of a visit that Sam has booked for Bo; it is some days ahead."""
+        await self.choose()
+        await self.open(f"{self.path}?from={self.cedar_hill.today + timedelta(days=5)}")
+        await self.hold(0)
+        await self.prove(SAMS_PHONE)
+        await self.pick("Bo")
+        return await self.send(f"{self.flow}/check")
 
     async def sam_at_check(self) -> Person:
         """Come to the last page as Sam with Bo."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -17,18 +16,6 @@ from booking.db.pool import Pool, across_practices
 from booking.holds import Held, hold
 from pims_adapters import contract as pims
 from tests.widget.cedar_hill import SAMS_PHONE, STRANGERS_PHONE, CedarHill, Person, open_cedar_hill
-from tests.widget.oak_lane import browser_of, settings_of
-
-
-@pytest.fixture
-async def cedar_hill(pool: Pool) -> CedarHill:
-    return await open_cedar_hill(pool)
-
-
-@pytest.fixture
-async def person(cedar_hill: CedarHill, database_url: str, redis_url: str) -> AsyncIterator[Person]:
-    async with browser_of(settings_of(database_url, redis_url)) as browser:
-        yield Person(browser, cedar_hill)
 
 
 async def test_a_known_client_books_for_their_pet(person: Person, cedar_hill: CedarHill) -> None:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import msgspec
 import pytest
 
-from booking.db.pool import Pool
-from tests.widget.cedar_hill import SAMS_PHONE, WEBSITE, CedarHill, Person, open_cedar_hill
+from tests.widget.cedar_hill import SAMS_PHONE, WEBSITE, CedarHill, Person
 from tests.widget.oak_lane import browser_of, settings_of
 from widget.app import LARGEST_BODY, create_app
 from widget.assets import asset
 
 NOWHERE = "redis://127.0.0.1:1"
-
-
-@pytest.fixture
-async def cedar_hill(pool: Pool) -> CedarHill:
-    return await open_cedar_hill(pool)
-
-
-@pytest.fixture
-async def person(cedar_hill: CedarHill, database_url: str, redis_url: str) -> AsyncIterator[Person]:
-    async with browser_of(settings_of(database_url, redis_url)) as browser:
-        yield Person(browser, cedar_hill)
 
 
 def policy_of(answer: httpx.Response) -> dict[str, str]:

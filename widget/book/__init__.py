@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from litestar import Router
 
+from booking.change import MovedTooOften, NoLongerChangeable, TooLate
 from booking.offers import NotBookableOnline
 from booking.policies import Refused
-from booking.questions import AnswersRefused
-from widget.book import ask, check, choose, pet, times, visit, who
+from widget.book import ask, change, check, choose, pet, questions, times, visit, who
 from widget.book.shell import (
     PROVIDED,
     PROVIDED_IN_FLOW,
@@ -40,11 +40,18 @@ router = Router(
         pet.choose_pet,
         pet.details,
         pet.enter_details,
+        questions.questions,
+        questions.answer_questions,
         check.check,
         check.confirm,
         check.keep_longer,
         visit.visit,
         visit.visit_file,
+        change.confirm,
+        change.ask_to_cancel,
+        change.cancel,
+        change.choose_new_time,
+        change.move,
         ask.ask,
         ask.send_request,
         ask.request_sent,
@@ -57,6 +64,8 @@ router = Router(
         GoElsewhere: go_elsewhere,
         NotBookableOnline: not_bookable_online,
         Refused: refused,
-        AnswersRefused: refused,
+        TooLate: change.too_late,
+        MovedTooOften: change.too_late,
+        NoLongerChangeable: change.too_late,
     },
 )

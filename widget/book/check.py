@@ -28,14 +28,16 @@ from booking.identify import accounts_of
 from booking.offers import choosable_providers
 from booking.once import KeyReused
 from booking.policies import CannotBeBooked, NewClientsNotWelcome
+from booking.questions import AnswersRefused
 from widget import flow as flows
+from widget.book.questions import answered, answers_of
 from widget.book.shell import GoElsewhere, TheFlow, TheKept, ThePractice, booking_page, flow_path
 from widget.clock import now
 from widget.flow import Flow, next_step
 from widget.pages import see_other
 from widget.state import HttpRequest, ThePool, TheRedis, TheSite
 
-STEPS_WITH_A_HOLD = ("who", "code", "pet", "details", "check")
+STEPS_WITH_A_HOLD = ("who", "code", "pet", "details", "questions", "check")
 
 
 class PatientShown(Struct, frozen=True, kw_only=True):
@@ -55,6 +57,7 @@ class CheckShown(Struct, frozen=True, kw_only=True):
     providers: list[str]
     client_name: str
     patient: PatientShown
+    answers: list[tuple[str, str]]
 
 
 @get("/book/{slug:str}/f/{token:str}/check")
@@ -85,6 +88,7 @@ async def confirm(
         client=flow.client,
         patients=(flow.patient,),
         reason=flow.reason,
+        answers=answers_of(flow),
     )
     try:
         booked = await book(
@@ -100,7 +104,10 @@ async def confirm(
         return see_other(f"{path}/taken")
     except CannotBeBooked:
         # The pet's record changed after it was chosen: let them choose again, from what is so now.
-        return see_other(f"{path}/pet")
+        return see_other(f"{path}/pet?again=1")
+    except AnswersRefused:
+        # The practice has changed its questions meanwhile.
+        return see_other(f"{path}/questions")
     except NewClientsNotWelcome:
         return see_other(f"{path}/request?known=no")
     except KeyReused:
@@ -126,6 +133,7 @@ async def keep_longer(
 async def _shown(practice: Practice, token: str, flow: Flow, pool: Pool) -> CheckShown:
     if flow.hold_id is None or flow.contact is None or flow.client is None or flow.patient is None:
         raise LookupError("The page is shown when all steps before it are done.")
+    answers = await answered(practice, token, flow, pool)
     async with of_practice(pool, practice.practice_id) as conn:
         appointment_type = await any_appointment_type(conn, practice.practice_id, flow.wish.appointment_type_id)
         if appointment_type is None:
@@ -153,6 +161,7 @@ async def _shown(practice: Practice, token: str, flow: Flow, pool: Pool) -> Chec
         providers=[one.name for one in able if str(one.resource_id) in serving],
         client_name=client_name,
         patient=patient,
+        answers=answers,
     )
 
 

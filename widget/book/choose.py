@@ -18,6 +18,7 @@ from booking.db.practices import Practice
 from booking.holds import release
 from booking.limits import Limit
 from booking.offers import offered_types
+from booking.policies import nothing_is_urgent
 from booking.tokens import new_secret
 from widget import flow as flows
 from widget.book.shell import TheFlow, ThePractice, booking_page, flow_path, too_often
@@ -73,6 +74,7 @@ async def choose_type(practice: ThePractice, request: HttpRequest, pool: ThePool
     reason = form.lines("reason", most=LONGEST_REASON)
     if form.errors or chosen is None:
         return await _types_page(request, practice, pool, form, status=422)
+    nothing_is_urgent(practice, [reason])
     token = await begin(
         request,
         practice,
@@ -105,6 +107,7 @@ async def change_type(
     reason = form.lines("reason", most=LONGEST_REASON)
     if form.errors or chosen is None:
         return await _types_page(request, practice, pool, form, status=422, flow=flow, step=flow_path(practice, token))
+    nothing_is_urgent(practice, [reason])
     changed = msgspec.structs.replace(flow, reason=reason)
     if chosen.appointment_type_id != flow.wish.appointment_type_id:
         if flow.hold_id is not None:

@@ -58,7 +58,10 @@ async def pet(
     chosen = ""
     if isinstance(flow.client, KnownClient) and isinstance(flow.patient, KnownPatient):
         chosen = f"{flow.client.client_id}/{flow.patient.patient_id}"
-    return _pet_page(request, practice, token, flow, kept, Form({"pet": chosen}), accounts, appointment_type)
+    form = Form({"pet": chosen})
+    if "again" in request.query_params:
+        form.errors["pet"] = f"This pet cannot be booked online. Please choose another one, or call {practice.phone}."
+    return _pet_page(request, practice, token, flow, kept, form, accounts, appointment_type)
 
 
 @post("/book/{slug:str}/f/{token:str}/pet")

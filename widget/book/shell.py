@@ -17,8 +17,7 @@ from booking.db.practices import Practice, practice_by_slug
 from booking.holds import find_hold
 from booking.limits import Limit, address_block, exceeded
 from booking.offers import NotBookableOnline
-from booking.policies import Refused
-from booking.questions import AnswersRefused
+from booking.policies import Refused, Urgent
 from widget import flow as flows
 from widget.clock import now
 from widget.flow import Flow, next_step
@@ -139,6 +138,15 @@ def not_bookable_online(request: HttpRequest, _: NotBookableOnline) -> Response[
     return booking_page(request, request.scope["state"]["practice"], "not_offered.html", status=422)
 
 
-def refused(request: HttpRequest, refusal: Refused | AnswersRefused) -> Response[str]:
-    """Say why the practice does not book it online."""
-    return booking_page(request, request.scope["state"]["practice"], "refused.html", status=422, why=str(refusal))
+def refused(request: HttpRequest, refusal: Refused) -> Response[str]:
+    """Say why the practice does not book it online, and what to do instead."""
+    practice: Practice = request.scope["state"]["practice"]
+    token = request.path_params.get("token")
+    return booking_page(
+        request,
+        practice,
+        "urgent.html" if isinstance(refusal, Urgent) else "refused.html",
+        status=422,
+        why=str(refusal),
+        back=flow_path(practice, token) if token else "",
+    )

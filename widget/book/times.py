@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 import msgspec
@@ -10,7 +10,6 @@ from litestar import Response, get, post
 from litestar.exceptions import ClientException, NotFoundException, TooManyRequestsException
 from litestar.params import FromPath
 from litestar.response.redirect import Redirect
-from msgspec import Struct
 from redis.asyncio import Redis
 
 from booking.db.appointment_types import AppointmentType
@@ -20,10 +19,10 @@ from booking.db.practices import Practice
 from booking.db.schedule import Resource
 from booking.holds import Held, find_hold, hold
 from booking.limits import Limit
-from booking.local_days import in_zone, local_date
-from booking.offers import Offer, OfferedSlot, alternatives, choosable_providers, offer, wished_type
+from booking.offers import alternatives, choosable_providers, wished_type
 from widget import flow as flows
 from widget.book.choose import CLIENTS, LONGEST_SOURCE, begin
+from widget.book.picker import pick, start_of
 from widget.book.shell import TheFlow, ThePractice, booking_page, flow_path, too_often
 from widget.clock import now
 from widget.flow import Flow, next_step
@@ -31,16 +30,7 @@ from widget.forms import Form, read_form, uuid_of
 from widget.pages import see_other
 from widget.state import HttpRequest, ThePool, TheRedis
 
-DAYS = 14
-NOON, EVENING = 12, 17
 HOLDS = Limit(name="hold-address", times=60, per=timedelta(minutes=10))
-
-
-class PartOfDay(Struct, frozen=True, kw_only=True):
-    """Morning, afternoon or evening, and its times."""
-
-    name: str
-    slots: list[OfferedSlot]
 
 
 @get("/book/{slug:str}/times")
@@ -63,7 +53,7 @@ async def hold_by_link(practice: ThePractice, request: HttpRequest, pool: ThePoo
     if wish is None:
         raise ClientException
     wish = _with_provider(wish, form.values.get("provider", ""))
-    start = _start(form)
+    start = start_of(form)
     if start is None:
         return await _times_page(request, practice, pool, wish, form, status=422)
     async with of_practice(pool, practice.practice_id) as conn:
@@ -90,7 +80,7 @@ async def hold_time(
     """Keep a time, in place of the one that was kept before."""
     form = await read_form(request)
     wish = _with_provider(flow.wish, form.values.get("provider", ""))
-    start = _start(form)
+    start = start_of(form)
     if start is None:
         return await _times_page(request, practice, pool, wish, form, flow=flow, token=token, status=422)
     flow = msgspec.structs.replace(flow, wish=wish)
@@ -147,22 +137,11 @@ async def _times_page(
     token: str = "",
     status: int = 200,
 ) -> Response[str]:
-    moment, query = now(), request.query_params
+    query = request.query_params
     if "provider" in query:
         wish = _with_provider(wish, query["provider"])
-    async with of_practice(pool, practice.practice_id) as conn:
-        appointment_type = await wished_type(conn, practice, wish)
-        providers = await choosable_providers(conn, practice, appointment_type)
-    if wish.provider_id not in [one.resource_id for one in providers]:
-        wish = msgspec.structs.replace(wish, provider_id=None)
-    today = local_date(moment, practice.timezone)
-    last = today + appointment_type.horizon
-    first = min(max(_date(query.get("from", "")) or today, today), last)
-    own_hold = flow.hold_id if flow else None
-    found = await offer(pool, practice, wish, first, first + timedelta(days=DAYS - 1), now=moment, own_hold=own_hold)
-    day = _chosen_day(found, query.get("day", ""))
-    here = _address(practice, token, wish, form.values.get("source", ""))
-    later = first + timedelta(days=DAYS)
+    picker = await pick(pool, practice, wish, query, now=now(), own_hold=flow.hold_id if flow else None)
+    wish = picker.wish
     return booking_page(
         request,
         practice,
@@ -171,37 +150,12 @@ async def _times_page(
         event="slots-shown" if {"day", "from"} & set(query) else "type-selected slots-shown",
         form=form,
         flow=flow,
-        wish=wish,
-        appointment_type=appointment_type,
-        providers=providers if len(providers) > 1 else [],
-        served_by=_served_by(providers),
-        offer=found,
-        first=first,
-        day=day,
-        parts=_parts(found, day, practice.timezone),
-        here=here,
-        earlier=max(first - timedelta(days=DAYS), today) if first > today else None,
-        later=later if later <= last else None,
-        next_day=local_date(found.next, practice.timezone) if found.next else None,
+        picker=picker,
+        wanted=flow.starts_at if flow else None,
+        here=_address(practice, token, wish, form.values.get("source", "")),
         action=f"{flow_path(practice, token)}/times" if flow else f"/book/{practice.slug}/times",
-        ask=f"{flow_path(practice, token)}/request" if flow else _ask_path(practice, appointment_type, wish),
-        moment=moment,
-        today=today,
+        ask=f"{flow_path(practice, token)}/request" if flow else _ask_path(practice, picker.appointment_type, wish),
     )
-
-
-def _parts(found: Offer, day: date | None, timezone: str) -> list[PartOfDay]:
-    slots = next((one.slots for one in found.days if one.date == day), [])
-    parts: dict[str, list[OfferedSlot]] = {"Morning": [], "Afternoon": [], "Evening": []}
-    for slot in slots:
-        hour = in_zone(slot.start, timezone).hour
-        parts["Morning" if hour < NOON else "Afternoon" if hour < EVENING else "Evening"].append(slot)
-    return [PartOfDay(name=name, slots=slots) for name, slots in parts.items() if slots]
-
-
-def _chosen_day(found: Offer, asked: str) -> date | None:
-    days = [one.date for one in found.days if one.slots]
-    return day if (day := _date(asked)) in days else next(iter(days), None)
 
 
 def _served_by(providers: list[Resource]) -> dict[str, str]:
@@ -217,26 +171,6 @@ def _wish(type_: str, species: str, client: str) -> Wish | None:
 
 def _with_provider(wish: Wish, provider: str) -> Wish:
     return msgspec.structs.replace(wish, provider_id=uuid_of(provider))
-
-
-def _start(form: Form) -> datetime | None:
-    typed = form.line("start", most=40, missing="Please choose a time.")
-    if not typed:
-        return None
-    try:
-        start = datetime.fromisoformat(typed)
-    except ValueError:
-        raise ClientException from None
-    if start.tzinfo is None:
-        raise ClientException
-    return start
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if len(text) == len("2026-01-01") else None
-    except ValueError:
-        return None
 
 
 def _address(practice: Practice, token: str, wish: Wish, source: str) -> str:
