@@ -9,6 +9,7 @@ OUT_OF_REACH = (
     OSError,  # connections refused, reset, timed out
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that ended between two steps of a statement
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.TooManyConnectionsError,
     redis.exceptions.ConnectionError,
