@@ -135,11 +135,16 @@ async def place(
         return entry, await waitlist_db.open_offer(conn, practice_id, entry_id, now)
 
 
-async def whose(pool: Pool, practice_id: UUID, secret: str) -> Contact | None:
-    """Return whom an offer's secret was sent to: having it proves as much as a code would."""
+async def entry_of_offer(pool: Pool, practice_id: UUID, secret: str) -> Entry | None:
+    """Return whose offer a secret was sent for."""
     async with of_practice(pool, practice_id) as conn:
         entry_id = await waitlist_db.entry_of_secret(conn, practice_id, digest(secret))
-        entry = entry_id and await waitlist_db.entry_by_id(conn, practice_id, entry_id)
+        return await waitlist_db.entry_by_id(conn, practice_id, entry_id) if entry_id else None
+
+
+async def whose(pool: Pool, practice_id: UUID, secret: str) -> Contact | None:
+    """Return whom an offer's secret was sent to: having it proves as much as a code would."""
+    entry = await entry_of_offer(pool, practice_id, secret)
     return entry.contact if entry else None
 
 

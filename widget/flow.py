@@ -6,7 +6,7 @@ addresses: no cookie, so that it works in a frame on any website, and nothing pe
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -27,7 +27,8 @@ class Flow(Struct, frozen=True, kw_only=True):
 
     `key` makes the booking happen once. `starts_at` is the time wanted, kept by the hold as long as there is one.
     `asked_contact` was sent a code under `verification_id`; `contact` is proven. `answers`: what was said to each of
-    the practice's questions that was asked, which may be nothing. `manage_token`: it is booked.
+    the practice's questions that was asked, which may be nothing. `waiting`: no time suits, so they join the waitlist,
+    which they have done where `waits_until` is known. `manage_token`: it is booked.
     """
 
     key: str
@@ -43,15 +44,19 @@ class Flow(Struct, frozen=True, kw_only=True):
     client: KnownClient | NewClient | None = None
     patient: KnownPatient | NewPatient | None = None
     answers: dict[UUID, str] = {}
+    waiting: bool = False
+    waits_until: date | None = None
     manage_token: str = ""
 
 
 def next_step(flow: Flow) -> str:
     """Return the first step that is still to be done."""
-    if flow.hold_id is None:
+    if flow.hold_id is None and not flow.waiting:
         return "times"
     if flow.contact is None:
         return "who"
+    if flow.waiting:
+        return "wait"
     if flow.client is None or flow.patient is None:
         return "pet"
     return "check"

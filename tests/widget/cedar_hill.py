@@ -247,6 +247,14 @@ class Person:
         await self.pick("Bo")
         return await self.send(f"{self.flow}/check")
 
+    async def wait(self) -> Person:
+        """Go from the times into the waitlist, as Sam."""
+        action = re.search(r'action="([^"]+/wait[^"]*)"', self.text)
+        assert action is not None
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', self.text))
+        await self.send(action[1], **fields)
+        return await self.prove(SAMS_PHONE) if self.step == "who" else self
+
     async def sam_at_check(self) -> Person:
         """Come to the last page as Sam with Bo."""
         await self.choose(reason="Limps a little")

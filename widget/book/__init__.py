@@ -7,7 +7,7 @@ from litestar import Router
 from booking.change import MovedTooOften, NoLongerChangeable, TooLate
 from booking.offers import NotBookableOnline
 from booking.policies import Refused
-from widget.book import ask, change, check, choose, pet, questions, times, visit, who
+from widget.book import ask, change, check, choose, pet, questions, times, visit, waitlist, who
 from widget.book.shell import (
     PROVIDED,
     PROVIDED_IN_FLOW,
@@ -52,6 +52,14 @@ router = Router(
         change.cancel,
         change.choose_new_time,
         change.move,
+        waitlist.wait_by_link,
+        waitlist.wait_in_flow,
+        waitlist.wait,
+        waitlist.join_waitlist,
+        waitlist.offered,
+        waitlist.take,
+        waitlist.let_go,
+        waitlist.stop_waiting,
         ask.ask,
         ask.send_request,
         ask.request_sent,

@@ -119,12 +119,20 @@ async def change_type(
 
 
 async def begin(
-    request: HttpRequest, practice: Practice, redis: Redis, wish: Wish, *, reason: str = "", source: str = ""
+    request: HttpRequest,
+    practice: Practice,
+    redis: Redis,
+    wish: Wish,
+    *,
+    reason: str = "",
+    source: str = "",
+    waiting: bool = False,
 ) -> str:
     """Begin a flow; its token."""
     if await too_often(request, practice, redis, BEGINNINGS):
         raise TooManyRequestsException
-    return await flows.begin(redis, practice, Flow(key=new_secret(), wish=wish, reason=reason, source=source))
+    flow = Flow(key=new_secret(), wish=wish, reason=reason, source=source, waiting=waiting)
+    return await flows.begin(redis, practice, flow)
 
 
 async def _types_page(

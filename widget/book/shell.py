@@ -77,6 +77,14 @@ async def _flow(token: FromPath[str], practice: ThePractice, redis: TheRedis) ->
 TheFlow: TypeAlias = NamedDependency[Flow]
 
 
+async def _kept_if_any(token: FromPath[str], practice: ThePractice, flow: TheFlow, pool: ThePool) -> Kept | None:
+    return None if flow.waiting else await _kept(token, practice, flow, pool)
+
+
+TheKeptIfAny: TypeAlias = NamedDependency[Kept | None]
+"""Who joins the waitlist says who they are, too, and has no time yet."""
+
+
 async def _kept(token: FromPath[str], practice: ThePractice, flow: TheFlow, pool: ThePool) -> Kept:
     if flow.hold_id is None:
         raise GoElsewhere(f"{flow_path(practice, token)}/{next_step(flow)}")
@@ -90,7 +98,7 @@ async def _kept(token: FromPath[str], practice: ThePractice, flow: TheFlow, pool
 TheKept: TypeAlias = NamedDependency[Kept]
 
 PROVIDED = {"practice": Provide(_practice)}
-PROVIDED_IN_FLOW = {"flow": Provide(_flow), "kept": Provide(_kept)}
+PROVIDED_IN_FLOW = {"flow": Provide(_flow), "kept": Provide(_kept), "kept_if_any": Provide(_kept_if_any)}
 
 
 def flow_path(practice: Practice, token: str) -> str:

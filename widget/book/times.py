@@ -37,7 +37,7 @@ HOLDS = Limit(name="hold-address", times=60, per=timedelta(minutes=10))
 async def times_by_link(practice: ThePractice, request: HttpRequest, pool: ThePool) -> Response[str] | Redirect:
     """Show the times of the kind of visit that a link names, before a flow has begun."""
     query = request.query_params
-    wish = _wish(query.get("type", ""), query.get("species", ""), query.get("client", ""))
+    wish = wish_named(query.get("type", ""), query.get("species", ""), query.get("client", ""))
     if wish is None:
         known = {name: query[name] for name in ("type", "species", "client", "source") if query.get(name)}
         return see_other(f"/book/{practice.slug}?{urlencode(known)}")
@@ -49,10 +49,10 @@ async def times_by_link(practice: ThePractice, request: HttpRequest, pool: ThePo
 async def hold_by_link(practice: ThePractice, request: HttpRequest, pool: ThePool, redis: TheRedis) -> Response[str]:
     """Begin a flow with a time of the kind of visit that a link named."""
     form = await read_form(request)
-    wish = _wish(*(form.values.get(name, "") for name in ("type", "species", "client")))
+    wish = wish_named(*(form.values.get(name, "") for name in ("type", "species", "client")))
     if wish is None:
         raise ClientException
-    wish = _with_provider(wish, form.values.get("provider", ""))
+    wish = with_provider(wish, form.values.get("provider", ""))
     start = start_of(form)
     if start is None:
         return await _times_page(request, practice, pool, wish, form, status=422)
@@ -79,7 +79,7 @@ async def hold_time(
 ) -> Response[str]:
     """Keep a time, in place of the one that was kept before."""
     form = await read_form(request)
-    wish = _with_provider(flow.wish, form.values.get("provider", ""))
+    wish = with_provider(flow.wish, form.values.get("provider", ""))
     start = start_of(form)
     if start is None:
         return await _times_page(request, practice, pool, wish, form, flow=flow, token=token, status=422)
@@ -121,7 +121,9 @@ async def _hold(
     if not isinstance(held, Held):
         await flows.save(redis, practice, token, msgspec.structs.replace(flow, starts_at=start))
         return see_other(f"{flow_path(practice, token)}/taken")
-    flow = msgspec.structs.replace(flow, starts_at=start, hold_id=held.hold.hold_id, hold_secret=held.secret)
+    flow = msgspec.structs.replace(
+        flow, starts_at=start, hold_id=held.hold.hold_id, hold_secret=held.secret, waiting=False
+    )
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
 
@@ -139,7 +141,7 @@ async def _times_page(
 ) -> Response[str]:
     query = request.query_params
     if "provider" in query:
-        wish = _with_provider(wish, query["provider"])
+        wish = with_provider(wish, query["provider"])
     picker = await pick(pool, practice, wish, query, now=now(), own_hold=flow.hold_id if flow else None)
     wish = picker.wish
     return booking_page(
@@ -154,6 +156,7 @@ async def _times_page(
         wanted=flow.starts_at if flow else None,
         here=_address(practice, token, wish, form.values.get("source", "")),
         action=f"{flow_path(practice, token)}/times" if flow else f"/book/{practice.slug}/times",
+        wait=f"{flow_path(practice, token)}/wait/begin" if flow else f"/book/{practice.slug}/wait",
         ask=f"{flow_path(practice, token)}/request" if flow else _ask_path(practice, picker.appointment_type, wish),
     )
 
@@ -162,14 +165,16 @@ def _served_by(providers: list[Resource]) -> dict[str, str]:
     return {str(one.resource_id): one.name for one in providers}
 
 
-def _wish(type_: str, species: str, client: str) -> Wish | None:
+def wish_named(type_: str, species: str, client: str) -> Wish | None:
+    """Return what a link or a form names; None where it leaves something out."""
     type_id = uuid_of(type_)
     if type_id is None or not species or client not in CLIENTS:
         return None
     return Wish(appointment_type_id=type_id, patients=(species[:100],), new_client=client == "new")
 
 
-def _with_provider(wish: Wish, provider: str) -> Wish:
+def with_provider(wish: Wish, provider: str) -> Wish:
+    """Return a wish for one provider, or for anybody where the id is none."""
     return msgspec.structs.replace(wish, provider_id=uuid_of(provider))
 
 

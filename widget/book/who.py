@@ -29,7 +29,7 @@ from booking.proof_of_work import LONGEST_PAYLOAD
 from booking.site import Site
 from booking.spending import TextsUsedUp
 from widget import flow as flows
-from widget.book.shell import Kept, TheFlow, TheKept, ThePractice, booking_page, caller, flow_path
+from widget.book.shell import Kept, TheFlow, TheKeptIfAny, ThePractice, booking_page, caller, flow_path
 from widget.clock import now
 from widget.flow import Flow, next_step
 from widget.forms import Form, read_form
@@ -41,11 +41,11 @@ CODE_LENGTH = 6
 
 @get("/book/{slug:str}/f/{token:str}/who")
 async def who(
-    practice: ThePractice, token: FromPath[str], flow: TheFlow, kept: TheKept, request: HttpRequest
+    practice: ThePractice, token: FromPath[str], flow: TheFlow, kept_if_any: TheKeptIfAny, request: HttpRequest
 ) -> Response[str]:
     """Ask for a phone or an email."""
     known = flow.contact or flow.asked_contact
-    return _who_page(request, practice, token, flow, kept, Form({"contact": known.value if known else ""}))
+    return _who_page(request, practice, token, flow, kept_if_any, Form({"contact": known.value if known else ""}))
 
 
 @post("/book/{slug:str}/f/{token:str}/who")
@@ -53,7 +53,7 @@ async def ask_for_code(
     practice: ThePractice,
     token: FromPath[str],
     flow: TheFlow,
-    kept: TheKept,
+    kept_if_any: TheKeptIfAny,
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
@@ -63,11 +63,11 @@ async def ask_for_code(
     form = await read_form(request)
     contact = form.contact("contact", practice.region, missing="Please enter your phone number or email address.")
     if contact is None:
-        return _who_page(request, practice, token, flow, kept, form, status=422)
+        return _who_page(request, practice, token, flow, kept_if_any, form, status=422)
     proof = form.line("altcha", most=LONGEST_PAYLOAD)
     sent = await _send(request, practice, pool, redis, site, contact, proof_of_work=proof)
     if isinstance(sent, NotSent):
-        return _not_sent_page(request, practice, token, flow, kept, form, sent)
+        return _not_sent_page(request, practice, token, flow, kept_if_any, form, sent)
     flow = msgspec.structs.replace(flow, asked_contact=contact, verification_id=sent.verification_id)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/code")
@@ -75,12 +75,12 @@ async def ask_for_code(
 
 @get("/book/{slug:str}/f/{token:str}/code")
 async def code(
-    practice: ThePractice, token: FromPath[str], flow: TheFlow, kept: TheKept, request: HttpRequest
+    practice: ThePractice, token: FromPath[str], flow: TheFlow, kept_if_any: TheKeptIfAny, request: HttpRequest
 ) -> Response[str]:
     """Ask for the code."""
     if flow.asked_contact is None:
         return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
-    return _code_page(request, practice, token, flow, kept, Form(), again="again" in request.query_params)
+    return _code_page(request, practice, token, flow, kept_if_any, Form(), again="again" in request.query_params)
 
 
 @post("/book/{slug:str}/f/{token:str}/code")
@@ -88,7 +88,7 @@ async def enter_code(
     practice: ThePractice,
     token: FromPath[str],
     flow: TheFlow,
-    kept: TheKept,
+    kept_if_any: TheKeptIfAny,
     request: HttpRequest,
     redis: TheRedis,
     site: TheSite,
@@ -100,16 +100,16 @@ async def enter_code(
     if "code" not in form.errors and len(entered) != CODE_LENGTH:
         form.errors["code"] = f"The code has {CODE_LENGTH} digits. Please enter all of them."
     if form.errors or not flow.verification_id:
-        return _code_page(request, practice, token, flow, kept, form, status=422)
+        return _code_page(request, practice, token, flow, kept_if_any, form, status=422)
     checked = await check_code(redis, site, flow.verification_id, entered, address=caller(request))
     if isinstance(checked, WrongCode):
         form.values["code"] = ""
         form.errors["code"] = _tries_words(checked)
-        return _code_page(request, practice, token, flow, kept, form, status=422)
+        return _code_page(request, practice, token, flow, kept_if_any, form, status=422)
     if isinstance(checked, CodeExpired):
         form.values["code"] = ""
         form.errors["code"] = "This code no longer works. Please ask for a new one below."
-        return _code_page(request, practice, token, flow, kept, form, status=422)
+        return _code_page(request, practice, token, flow, kept_if_any, form, status=422)
     same = flow.contact == checked.contact
     flow = msgspec.structs.replace(
         flow,
@@ -128,7 +128,7 @@ async def send_again(
     practice: ThePractice,
     token: FromPath[str],
     flow: TheFlow,
-    kept: TheKept,
+    kept_if_any: TheKeptIfAny,
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
@@ -140,11 +140,11 @@ async def send_again(
     sent = await _send(request, practice, pool, redis, site, flow.asked_contact)
     if isinstance(sent, NotSent) and sent.challenge:
         form = Form({"contact": flow.asked_contact.value})
-        return _not_sent_page(request, practice, token, flow, kept, form, sent)
+        return _not_sent_page(request, practice, token, flow, kept_if_any, form, sent)
     if isinstance(sent, NotSent):
         form = Form()
         form.errors["code"] = sent.words
-        return _code_page(request, practice, token, flow, kept, form, status=sent.status)
+        return _code_page(request, practice, token, flow, kept_if_any, form, status=sent.status)
     flow = msgspec.structs.replace(flow, verification_id=sent.verification_id)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/code?again=1")
@@ -200,7 +200,7 @@ def _tries_words(wrong: WrongCode) -> str:
 
 
 def _not_sent_page(
-    request: HttpRequest, practice: Practice, token: str, flow: Flow, kept: Kept, form: Form, sent: NotSent
+    request: HttpRequest, practice: Practice, token: str, flow: Flow, kept: Kept | None, form: Form, sent: NotSent
 ) -> Response[str]:
     """Say beside the contact why no code went there, or let the page's script work for one."""
     form.values["altcha"] = ""
@@ -214,7 +214,7 @@ def _who_page(
     practice: Practice,
     token: str,
     flow: Flow,
-    kept: Kept,
+    kept: Kept | None,
     form: Form,
     *,
     status: int = 200,
@@ -239,7 +239,7 @@ def _code_page(
     practice: Practice,
     token: str,
     flow: Flow,
-    kept: Kept,
+    kept: Kept | None,
     form: Form,
     *,
     status: int = 200,
