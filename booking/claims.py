@@ -6,7 +6,6 @@ resources and inserts one row per resource lane. Behind it stands the exclusion 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -106,7 +105,7 @@ async def claim(
     if instead_of:
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:
-        await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, posed.taken.claims))
+        await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, posed.taken))
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
@@ -138,17 +137,17 @@ async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, O
         return
     start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
     taken = await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None)
-    await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, taken.claims))
+    await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, taken))
 
 
-def on_free_lanes(parts: list[tuple[Holder, Occupied]], taken: list[Claim]) -> list[tuple[Holder, Claim]]:
+def on_free_lanes(parts: list[tuple[Holder, Occupied]], taken: schedule.Taken) -> list[tuple[Holder, Claim]]:
     """Put parts of resources' time on the lowest lanes that are free there."""
-    already: defaultdict[UUID, list[Claim]] = defaultdict(list)
-    for one in taken:
-        already[one.resource_id].append(one)
+    already: dict[UUID, list[Claim]] = {}
     claims: list[tuple[Holder, Claim]] = []
     for holder, part in parts:
         resource_id = UUID(part.resource)
+        if resource_id not in already:
+            already[resource_id] = taken.claims_of(resource_id)
         lanes = free_lanes(resource_id, part.start, part.end, already[resource_id])
         already[resource_id] += lanes
         claims += [(holder, lane) for lane in lanes]

@@ -5,8 +5,8 @@ What is offered is what `claims` would accept: both ask the engine the same prob
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import date, datetime, timedelta
-from itertools import groupby
 from typing import Literal
 from uuid import UUID
 
@@ -146,13 +146,23 @@ async def offer(
     furthest = now + types[0].horizon + timedelta(minutes=1)
     if not slots and furthest > after:
         further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold, lasting=lasting)
-    by_day = {day: list(found) for day, found in groupby(slots, lambda slot: local_date(slot.start, practice.timezone))}
     return Offer(
         as_of=freshness.as_of,
         mode="request" if freshness.stale else "instant",
-        days=[OfferedDay(date=day, slots=by_day.get(day, [])) for day in days_between(first, last)],
+        days=_by_day(slots, first, last, practice.timezone),
         next=further[0].start if further else None,
     )
+
+
+def _by_day(slots: list[OfferedSlot], first: date, last: date, timezone: str) -> list[OfferedDay]:
+    """Part slots, which are in order of time, into local days."""
+    days, begin = [], 0
+    for day in days_between(first, last):
+        after = day_start(day + timedelta(days=1), timezone)
+        end = bisect_left(slots, after, lo=begin, key=lambda slot: slot.start)
+        days.append(OfferedDay(date=day, slots=slots[begin:end]))
+        begin = end
+    return days
 
 
 async def slots_between(

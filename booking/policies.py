@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from booking.db.clients import Patient
 from booking.db.practices import Practice
@@ -89,9 +90,16 @@ def patients_have_few_bookings(practice: Practice, record: Record) -> None:
 def nothing_is_urgent(practice: Practice, said: Iterable[str]) -> None:
     """Stop who describes an emergency and send them to the phone. There is no way past it."""
     words = URGENT_WORDS if practice.urgent_words is None else practice.urgent_words
-    alarms = [re.compile(rf"(?<!\w){re.escape(plain)}(?!\w)") for word in words if (plain := _plain(word))]
-    if any(alarm.search(_plain(text)) for text in said for alarm in alarms):
+    alarm = _alarm(tuple(words))
+    if any(alarm.search(_plain(text)) for text in said if text):
         raise Urgent(practice)
+
+
+@lru_cache(maxsize=200)
+def _alarm(words: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what finds any of these words in a plain text; of no words, nothing."""
+    plain = [re.escape(one) for word in words if (one := _plain(word))]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(plain)})(?!\w)" if plain else r"(?!)")
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,6 @@ Offer, hold and booking all build it here, with one SELECT a table, so that what
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -28,7 +27,6 @@ from availability import (
 )
 from booking.db import schedule
 from booking.db.appointment_types import AppointmentType
-from booking.db.claims import Claim
 from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
@@ -130,7 +128,7 @@ async def slot_problem(
         window=window,
         closures=stands.closures,
         hours=practice.hours or None,
-        resources=_resources(stands, taken.claims),
+        resources=_resources(stands, taken),
         rules=stands.rules,
         visits=visits,
         arrangement="back_to_back",
@@ -181,13 +179,17 @@ def candidates(
     return tuple(sorted((str(one.resource_id) for one in able), key=lambda id_: id_ not in preferred))
 
 
-def _resources(stands: Standing, taken: list[Claim]) -> tuple[Resource, ...]:
-    busy: defaultdict[str, list[Span]] = defaultdict(list)
-    for span in taken:
-        busy[str(span.resource_id)].append(Span(start=span.starts_at, end=span.ends_at))
+def _resources(stands: Standing, taken: schedule.Taken) -> tuple[Resource, ...]:
     return tuple(
-        msgspec.structs.replace(one, busy=tuple(busy[one.id])) if one.id in busy else one for one in stands.columns
+        msgspec.structs.replace(column, busy=_busy(taken.columns[one.resource_id]))
+        if one.resource_id in taken.columns
+        else column
+        for one, column in zip(stands.resources, stands.columns, strict=True)
     )
+
+
+def _busy(column: schedule.Column) -> tuple[Span, ...]:
+    return tuple(Span(start=start, end=end) for start, end in zip(column.starts, column.ends, strict=True))
 
 
 async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,16 +12,17 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from booking.api.given import OF_PRACTICE, ThePool, ThePractice, TheRedis, TheSite, now
+from booking.api.limits import limited
 from booking.api.problems import declared
 from booking.api.refusals import DaysRefused, NotFound
 from booking.db.holds import Wish
 from booking.db.pool import of_practice
 from booking.db.practices import Practice
-from booking.db.schedule import resources
 from booking.offers import MOST_DAYS, NotBookableOnline, Offer, OfferedSlot, offer
 from booking.site import Site
 from booking.slot_cache import MINUTE, kept_or_made, minute_of
 from booking.slot_token import signer
+from booking.standing import standing
 
 MOST_PATIENTS = 4
 PATIENTS = rf"^[a-z_ -]{{1,40}}(,[a-z_ -]{{1,40}}){{0,{MOST_PATIENTS - 1}}}$"
@@ -63,7 +64,11 @@ class Slots(Struct, frozen=True, kw_only=True, rename="camel"):
     providers: list[Provider]
 
 
-@get("/practices/{slug:str}/slots", responses=declared(NotFound, NotBookableOnline, DaysRefused))
+@get(
+    "/practices/{slug:str}/slots",
+    guards=[limited("slots", times=300, per=timedelta(minutes=1))],
+    responses=declared(NotFound, NotBookableOnline, DaysRefused),
+)
 async def slots(
     practice: ThePractice,
     pool: ThePool,
@@ -101,7 +106,7 @@ async def slots(
 
 async def _shown(pool: ThePool, site: Site, practice: Practice, wish: Wish, found: Offer, asked_at: datetime) -> Slots:
     async with of_practice(pool, practice.practice_id) as conn:
-        everybody = await resources(conn, practice.practice_id)
+        everybody = (await standing(conn, practice.practice_id)).resources
     names = {str(one.resource_id): one.name for one in everybody if one.kind == "provider"}
     token = signer(site.secret_key, practice.practice_id, wish, asked_at)
     days = [
@@ -126,7 +131,10 @@ async def _shown(pool: ThePool, site: Site, practice: Practice, wish: Wish, foun
 
 def serving(slot: OfferedSlot, names: dict[str, str]) -> list[str]:
     """Return the ids of the providers who would serve a slot."""
-    return list(dict.fromkeys(id_ for ids in slot.resources.values() for id_ in ids if id_ in names))
+    serve: list[str] = []
+    for ids in slot.resources.values():
+        serve += [id_ for id_ in ids if id_ in names and id_ not in serve]
+    return serve
 
 
 router = Router("/", route_handlers=[slots], dependencies=OF_PRACTICE, tags=["slots"])
