@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from booking.api.given import OF_PRACTICE, HttpRequest, ThePool, ThePractice, TheSite, bearer, now
+from booking.api.limits import limited
 from booking.api.practices import Species
 from booking.api.problems import Alternative, declared
 from booking.api.refusals import HoldNotExtended, NotFound, SlotIsTaken, WishUnclear
@@ -24,6 +25,9 @@ from booking.offers import NotBookableOnline
 from booking.site import Site
 from booking.slot_token import LONGEST, SlotTokenRefused, read_token, signer
 from booking.tokens import sealed, unsealed
+
+TEN_MINUTES = timedelta(minutes=10)
+OF_ONE_HOLD = [limited("hold", times=120, per=TEN_MINUTES)]
 
 
 class Wanted(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -55,6 +59,7 @@ class Extended(Struct, frozen=True, kw_only=True, rename="camel"):
 
 @post(
     "/practices/{slug:str}/holds",
+    guards=[limited("holds", times=60, per=TEN_MINUTES)],
     dependencies=OF_PRACTICE,
     responses=declared(NotFound, SlotIsTaken, NotBookableOnline, SlotTokenRefused, WishUnclear),
 )
@@ -96,7 +101,12 @@ def _wanted(site: Site, practice: Practice, wanted: Wanted, at: datetime) -> tup
     return wish, wanted.start
 
 
-@post("/holds/{hold_id:uuid}/extend", status_code=200, responses=declared(HoldUnknown, HoldNotExtended))
+@post(
+    "/holds/{hold_id:uuid}/extend",
+    status_code=200,
+    guards=OF_ONE_HOLD,
+    responses=declared(HoldUnknown, HoldNotExtended),
+)
 async def extend_hold(hold_id: FromPath[UUID], request: HttpRequest, pool: ThePool) -> Extended:
     """Keep a time for longer, once. The hold's secret comes as bearer token."""
     practice, secret = await _of_secret(pool, request)
@@ -109,7 +119,7 @@ async def extend_hold(hold_id: FromPath[UUID], request: HttpRequest, pool: ThePo
     return Extended(expires_at=held.expires_at)
 
 
-@delete("/holds/{hold_id:uuid}", responses=declared(HoldUnknown))
+@delete("/holds/{hold_id:uuid}", guards=OF_ONE_HOLD, responses=declared(HoldUnknown))
 async def delete_hold(hold_id: FromPath[UUID], request: HttpRequest, pool: ThePool) -> None:
     """Let go of a time: it is free at once. The hold's secret comes as bearer token."""
     practice, secret = await _of_secret(pool, request)

@@ -2,8 +2,8 @@
 
     @get("/practices/{slug:str}/slots", guards=[limited("slots", times=300, per=timedelta(minutes=1))])
 
-It costs one round trip to Redis, before anything of the request is read. Who has an API key is counted by the key
-(write the guard after `Needs`), everybody else by the block of network addresses they come from.
+It costs one round trip to Redis, before anything of the request is read. Staff and API keys are counted by who they
+are (`Needs` does that), everybody else by the block of network addresses they come from.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta, Struct
 
 from booking.api.given import OF_PRACTICE, ThePool, ThePractice, now
+from booking.api.limits import limited
 from booking.api.problems import declared
 from booking.api.refusals import NotFound
 from booking.db.appointment_types import AppointmentType, Audience, Mode
@@ -19,6 +20,7 @@ from booking.db.practices import WhoMayBook
 from booking.offers import offered_types
 from booking.slot_problem import freshness_of
 
+OFTEN = [limited("practice", times=300, per=timedelta(minutes=1))]
 Species = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
@@ -62,7 +64,7 @@ class BookableTypes(Struct, frozen=True, kw_only=True, rename="camel"):
     items: list[Bookable]
 
 
-@get("/practices/{slug:str}", responses=declared(NotFound))
+@get("/practices/{slug:str}", guards=OFTEN, responses=declared(NotFound))
 async def profile(practice: ThePractice, pool: ThePool) -> Profile:
     """Return the public profile of a practice."""
     async with of_practice(pool, practice.practice_id) as conn:
@@ -80,7 +82,7 @@ async def profile(practice: ThePractice, pool: ThePool) -> Profile:
     )
 
 
-@get("/practices/{slug:str}/appointment-types", responses=declared(NotFound))
+@get("/practices/{slug:str}/appointment-types", guards=OFTEN, responses=declared(NotFound))
 async def bookable_types(
     practice: ThePractice,
     pool: ThePool,

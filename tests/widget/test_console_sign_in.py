@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
-from booking.db.pool import Pool
+from booking.db.pool import Pool, across_practices
 from tests.widget.oak_lane import PASSWORD, OakLane, browser_of, open_oak_lane, send, settings_of, sign_in_as
 
 Browser = httpx.AsyncClient
@@ -50,6 +52,23 @@ async def test_guessing_is_stopped(oak_lane: OakLane, browser: Browser) -> None:
     stopped = await send(browser, "/console/oak-lane/sign-in", email="owner@oak-lane.example", password=PASSWORD)
     assert stopped.status_code == 429
     assert "tried too often" in stopped.text
+
+
+async def test_others_are_served_while_a_password_is_checked(pool: Pool, oak_lane: OakLane, browser: Browser) -> None:
+    slow = PasswordHasher(time_cost=40).hash(PASSWORD)
+    async with across_practices(pool) as conn:
+        await conn.execute("UPDATE staff SET password_hash = $1", slow)
+    email = "owner@oak-lane.example"
+    signing_in = asyncio.create_task(
+        send(browser, "/console/oak-lane/sign-in", email=email, password=PASSWORD), name="sign in"
+    )
+    served = 0
+    while not signing_in.done():
+        assert (await browser.get("/health")).status_code == 200
+        served += 1
+        await asyncio.sleep(0.005)
+    assert (await signing_in).status_code == 303
+    assert served > 10
 
 
 async def test_staff_of_one_practice_cannot_sign_in_to_another(pool: Pool, oak_lane: OakLane, browser: Browser) -> None:

@@ -8,6 +8,7 @@ A route says which scope it takes, and is refused before anything of the request
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,6 +19,7 @@ from litestar.handlers import BaseRouteHandler
 from msgspec import Struct
 
 from booking.api.given import HttpRequest, now
+from booking.api.limits import limited
 from booking.api_keys import key_of
 from booking.db import practices
 from booking.db.pool import of_practice
@@ -25,6 +27,8 @@ from booking.db.practices import Practice
 from booking.scopes import OF_ROLE, Scope
 from booking.sign_in import session_cookie, signed_in_staff
 
+OF_ONE = limited("staff", times=600, per=timedelta(minutes=1))
+OF_STRANGERS = limited("staff-strangers", times=60, per=timedelta(minutes=1))
 READS = ("GET", "HEAD", "OPTIONS")
 Asking: TypeAlias = ASGIConnection[Any, Any, Any, Any]
 
@@ -57,16 +61,24 @@ class AtStaff(Struct, frozen=True, kw_only=True):
 
 
 class Needs(Struct, frozen=True):
-    """The guard of a route that takes a scope. Raises `NotSignedIn`, `ScopeMissing` and `FromAnotherSite`."""
+    """The guard of a route that takes a scope. Raises `NotSignedIn`, `ScopeMissing` and `FromAnotherSite`.
+
+    It limits, too: whoever was let in by who they are, everybody else by their address.
+    """
 
     scope: Scope
 
-    async def __call__(self, connection: Asking, _: BaseRouteHandler) -> None:
+    async def __call__(self, connection: Asking, handler: BaseRouteHandler) -> None:
         """Let in who may do this, and remember who it was."""
-        who = await _who(connection)
+        try:
+            who = await _who(connection)
+        except NotSignedIn:
+            await OF_STRANGERS(connection, handler)
+            raise
+        connection.scope["state"]["at_staff"] = who
+        await OF_ONE(connection, handler)
         if not who.may(self.scope):
             raise ScopeMissing(f"{ScopeMissing.__doc__} It takes the scope `{self.scope}`.")
-        connection.scope["state"]["at_staff"] = who
 
 
 async def at_staff(request: HttpRequest) -> AtStaff:

@@ -16,6 +16,7 @@ from tests.booking.api.calls import practice_path
 from tests.widget.cedar_hill import CedarHill
 
 NEVER_ANSWERED = {
+    "booking.configure.appointment_types.ChangeRefused": "told in the console's form",
     "booking.db.migrate.MigrationRefused": "told at a terminal",
     "booking.messages.Undelivered": "the worker's",
     "booking.messages.Undeliverable": "the worker's",
