@@ -73,6 +73,7 @@ class CuttingProxy:
     def cut(self) -> None:
         """End every connection, without a word to either side."""
         self.has_cut = True
+        self._swallowing = False
         self._on_cut()
         self._close(*self._writers)
 
