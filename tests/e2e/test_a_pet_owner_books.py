@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from playwright.async_api import Browser, FrameLocator, Page
 
-from pims_adapters.demo.clinic.personas import ANA_RIVERA, GRACE_KIM, OLIVIA_CARTER
+from pims_adapters.demo.clinic.personas import ANA_RIVERA, GRACE_KIM, LUIS_RIVERA, OLIVIA_CARTER
 from widget.demo.addresses import Addresses
 from widget.demo.riverside import RIVERSIDE, STAFF_EMAIL, STAFF_PASSWORD
 
@@ -180,6 +181,40 @@ async def test_an_exotic_pet_is_booked_with_the_one_who_knows_them(demo: Address
     await choose_pet(page, "Kiwi")
     appointment = await in_pims(demo, "appointments", await confirm(page))
     assert "prov-nguyen" in appointment["columns"]
+
+
+async def test_a_client_moves_and_cancels_by_the_link_they_were_sent(demo: Addresses, page: Page) -> None:
+    async def becomes(told: Callable[[dict[str, Any]], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not told(await in_pims(demo, "appointments", reference)):
+                await asyncio.sleep(0.1)
+
+    mail = LUIS_RIVERA.email or ""
+    await page.goto(demo.booking)
+    await choose_visit(page, species="Cat", known=True, visit="Wellness exam")
+    await page.get_by_role("link", name="Later days").click()
+    await keep_the_last_time(page)
+    await prove(demo, page, mail, sent_to=mail)
+    await choose_pet(page, "Pepper")
+    reference = await confirm(page)
+    before = await in_pims(demo, "appointments", reference)
+    link = re.search(r"To change it: (\S+)", (await newest(demo, "booked", mail))["body"])
+    assert link
+
+    await page.goto(link[1])
+    await page.get_by_role("link", name="Move to another time").click()
+    await page.get_by_role("link", name="Later days").click()
+    await page.locator("input[name=start]").first.check()
+    await page.get_by_role("button", name="Move the visit here").click()
+    await page.get_by_role("heading", name="Your visit has a new time").wait_for()
+    assert reference in await page.locator("main").inner_text()
+    await becomes(lambda record: bool(record["start"] != before["start"]))
+
+    await page.get_by_role("link", name="Cancel the visit").click()
+    await page.get_by_role("button", name="Yes, cancel it").click()
+    await page.get_by_role("heading", name="This visit is cancelled").wait_for()
+    await becomes(lambda record: bool(record["state"] == "cancelled"))
+    assert reference in (await newest(demo, "cancelled", mail))["body"]
 
 
 async def test_what_staff_take_offline_the_next_client_no_longer_sees(demo: Addresses, page: Page) -> None:

@@ -22,6 +22,7 @@ async def test_questions_are_asked_after_the_pet_and_their_answers_are_booked(
     await person.send(person.path, **{f"answer-{food}": "Wet food", f"answer-{since}": "yesterday"})
     assert person.answer.status_code == 422
     assert f'id="answer-{bites}-error">Please answer this question.' in person.text
+    assert f'<a href="#answer-{bites}">Has your pet ever bitten? Please answer this question.</a>' in person.text
     assert f'id="answer-{since}-error">Please enter a date.' in person.text
     assert 'value="Wet food" checked' in person.text, "what was answered stays"
     await person.send(person.path, **{f"answer-{food}": "Wet food", f"answer-{bites}": "no", f"answer-{since}": ""})

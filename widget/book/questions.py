@@ -144,4 +144,5 @@ def _questions_page(
         form=form,
         step=flow_path(practice, token),
         asked=[(one, field_of(one), _choices(one)) for one in asked],
+        labels={field_of(one): one.label for one in asked},
     )
