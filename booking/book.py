@@ -22,6 +22,7 @@ from booking.db.clients import Client, Patient
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
+from booking.db.write_backs import wake_workers
 from booking.enter import Agreed, Party, enter
 from booking.holds import SlotTaken
 from booking.offers import OfferedSlot, alternatives, wished_types
@@ -112,12 +113,15 @@ async def book(
     `KeyReused`, `KeyBusy`.
     """
     try:
-        async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-            reference = await once(conn, practice.practice_id, key, booking, now, wait=wait)
-            if reference is None:
-                visits = await _book(conn, practice, booking, key, site, now)
-            else:
-                visits = await appointments.booking_by_reference(conn, practice.practice_id, reference)
+        async with of_practice(pool, practice.practice_id) as conn:
+            async with conn.transaction():
+                reference = await once(conn, practice.practice_id, key, booking, now, wait=wait)
+                if reference is None:
+                    visits = await _book(conn, practice, booking, key, site, now)
+                else:
+                    visits = await appointments.booking_by_reference(conn, practice.practice_id, reference)
+            # Not within: transactions that notify commit one at a time in the whole server.
+            await wake_workers(conn, "write_back")
     except _TimeLost as lost:
         return SlotTaken(alternatives=await lost.alternatives(pool, practice, now))
     token = manage_token(site.secret_key, practice.practice_id, visits[0].appointment_id)

@@ -78,7 +78,6 @@ async def enter(
         await _queue_confirmation(conn, practice, agreed, agreed.contact, visits, site, token)
     for visit in visits:
         await announce(conn, practice_id, "appointment.booked", visit.appointment_id, now)
-    await write_backs.wake_workers(conn, "write_back")
     return visits
 
 

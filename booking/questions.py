@@ -9,12 +9,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from booking.db import questions as questions_db
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Answered
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.db.questions import Question
+from booking.standing import standing
 
 LONGEST_ANSWER = 500
 LARGEST_NUMBER = 10**9
@@ -52,9 +52,12 @@ async def questions_for(
     conn: Connection, practice: Practice, appointment_type: AppointmentType, *, new_client: bool
 ) -> list[Question]:
     """Return what such a client is asked for such a visit, in order."""
-    return await questions_db.questions(
-        conn, practice.practice_id, appointment_type.appointment_type_id, new_client=new_client
-    )
+    who, type_id = ("everyone", "new" if new_client else "existing"), appointment_type.appointment_type_id
+    return [
+        one
+        for one in (await standing(conn, practice.practice_id)).questions
+        if one.who in who and (one.appointment_types is None or type_id in one.appointment_types)
+    ]
 
 
 def check_answers(questions: Sequence[Question], answers: Sequence[Answer]) -> list[Answered]:

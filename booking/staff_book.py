@@ -22,6 +22,7 @@ from booking.db.clients import Client
 from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice, raise_schedule_version
+from booking.db.write_backs import wake_workers
 from booking.enter import Agreed, Party, enter
 from booking.holds import SlotTaken
 from booking.offers import alternatives, wished_types
@@ -139,7 +140,9 @@ async def _book(
         provider_id=booking.provider_id,
         reason=booking.reason,
     )
-    return await enter(conn, practice, agreed, site=site, now=now)
+    visits = await enter(conn, practice, agreed, site=site, now=now)
+    await wake_workers(conn, "write_back")
+    return visits
 
 
 async def _party(conn: Connection, practice: Practice, booking: StaffBooking, contact: Contact | None) -> Party:

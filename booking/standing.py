@@ -1,7 +1,8 @@
-"""What stands in a practice from day to day: resources, block-offs, closures, rules and appointment types.
+"""What stands in a practice from day to day: resources, block-offs, closures, rules, appointment types, questions.
 
 It is read once per change, not once per answer: each process keeps it under the practice's `standing_version`, which
-the database renames with every change (migration 0011). What was kept under an older name is never asked for again.
+the database renames with every change (migrations 0011 and 0013). What was kept under an older name is never asked for
+again.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from uuid import UUID
 from msgspec import Struct
 
 import availability
-from booking.db import appointment_types, practices, schedule
+from booking.db import appointment_types, practices, questions, schedule
 from booking.db.appointment_types import AppointmentType
 from booking.db.pool import Connection
+from booking.db.questions import Question
 from booking.db.schedule import Resource, Rule, Version
 
 MOST_KEPT = 2000
@@ -26,6 +28,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     """All of it, active ones only. `columns`: the resources as the engine knows them, with nothing taken."""
 
     types: list[AppointmentType]
+    questions: list[Question]
     resources: list[Resource]
     columns: tuple[availability.Resource, ...]
     closures: tuple[availability.Closure, ...]
@@ -59,6 +62,7 @@ async def _read(conn: Connection, practice_id: UUID) -> Standing:
     known = {one.resource_id for one in resources}
     return Standing(
         types=await appointment_types.appointment_types(conn, practice_id),
+        questions=await questions.questions(conn, practice_id),
         resources=resources,
         columns=tuple(_column(one, closed[one.resource_id]) for one in resources),
         closures=tuple(

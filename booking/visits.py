@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from booking.contacts import Contact
-from booking.db import appointment_types, appointments, clients, schedule, write_backs
+from booking.db import appointment_types, appointments, clients, write_backs
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Appointment
 from booking.db.clients import Patient
@@ -16,6 +16,7 @@ from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import State
 from booking.messages import named
+from booking.standing import standing as standing_of
 from booking.tokens import digest
 
 WORST_FIRST: tuple[State, ...] = ("needs_attention", "unknown", "sending", "queued", "superseded", "written")
@@ -87,13 +88,16 @@ async def booking_seen(pool: Pool, practice: Practice, visits: tuple[Appointment
 async def read_booking(conn: Connection, practice: Practice, visits: tuple[Appointment, ...]) -> BookingSeen:
     """Return a booking with all that is shown of it."""
     practice_id = practice.practice_id
-    appointment_type = await appointment_types.any_appointment_type(conn, practice_id, visits[0].appointment_type_id)
+    stands = await standing_of(conn, practice_id)
+    type_id = visits[0].appointment_type_id
+    appointment_type = next((one for one in stands.types if one.appointment_type_id == type_id), None)
+    if appointment_type is None:  # retired since
+        appointment_type = await appointment_types.any_appointment_type(conn, practice_id, type_id)
     patients = await clients.patients_by_id(conn, practice_id, [one.patient_id for one in visits])
-    everybody = await schedule.resources(conn, practice_id)
     outbox = await write_backs.lines_of(conn, practice_id, [one.appointment_id for one in visits])
     if appointment_type is None or any(one.patient_id not in patients for one in visits):
         raise LookupError("An appointment's type and patient are kept as long as it is.")
-    names = {str(one.resource_id): one.name for one in everybody if one.kind == "provider"}
+    names = {str(one.resource_id): one.name for one in stands.resources if one.kind == "provider"}
     return BookingSeen(
         appointment_type=appointment_type,
         visits=tuple(

@@ -29,16 +29,10 @@ class Question(Struct, frozen=True, kw_only=True):
 
 QUESTIONS = """
 SELECT question_id, position, label, kind, choices, required, appointment_types, who, pims_field
-FROM question
-WHERE practice_id = $1 AND active AND (appointment_types IS NULL OR $2 = ANY(appointment_types))
-  AND who IN ('everyone', $3)
-ORDER BY position, question_id LIMIT 100
+FROM question WHERE practice_id = $1 AND active ORDER BY position, question_id LIMIT 500
 """
 
 
-async def questions(
-    conn: Connection, practice_id: UUID, appointment_type_id: UUID, *, new_client: bool
-) -> list[Question]:
-    """Return what such a client is asked for such a visit, in the practice's order."""
-    who = "new" if new_client else "existing"
-    return many(await conn.fetch(QUESTIONS, practice_id, appointment_type_id, who), Question)
+async def questions(conn: Connection, practice_id: UUID) -> list[Question]:
+    """Return everything the practice asks, in its order."""
+    return many(await conn.fetch(QUESTIONS, practice_id), Question)

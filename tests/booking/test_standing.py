@@ -18,6 +18,8 @@ CHANGES = {
       SELECT practice_id, gen_random_uuid(), '', 'deny', '{}' FROM practice""",
     "closure": """INSERT INTO closure (practice_id, closure_id, name, first, last)
       SELECT practice_id, gen_random_uuid(), '', '2030-01-01', '2030-01-01' FROM practice""",
+    "question": """INSERT INTO question (practice_id, question_id, label, kind)
+      SELECT practice_id, gen_random_uuid(), 'Indoors?', 'yes_no' FROM practice""",
     "appointment_type": "UPDATE appointment_type SET notice = notice + interval '1 minute'",
 }
 
