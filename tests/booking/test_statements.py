@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 
 import booking.db
-from booking.db.pool import across_practices
+from widget.embedded import PostgresServer
 
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK|SET)\s", re.IGNORECASE)
 
@@ -55,10 +55,21 @@ def without_practice(named: Iterator[tuple[str, str]]) -> set[str]:
     return {name for name, text in named if not re.search(r"\bpractice_id\b", text)}
 
 
+@pytest.fixture(scope="module")
+async def schema(postgres: PostgresServer, migrated_template: str) -> AsyncIterator[asyncpg.Connection]:
+    """Return a connection to a migrated database that all statements share: none is executed."""
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute(f"CREATE DATABASE statements TEMPLATE {migrated_template}")
+    conn = await asyncpg.connect(f"{postgres.url.rsplit('/', 1)[0]}/statements")
+    yield conn
+    await conn.close()
+    await admin.execute("DROP DATABASE statements WITH (FORCE)")
+    await admin.close()
+
+
 @pytest.mark.parametrize(("name", "text"), list(statements()))
-async def test_a_statement_fits_the_schema(pool: asyncpg.Pool, name: str, text: str) -> None:
-    async with across_practices(pool) as conn:
-        await conn.prepare(text)
+async def test_a_statement_fits_the_schema(schema: asyncpg.Connection, name: str, text: str) -> None:
+    assert await schema.prepare(text), name
 
 
 def test_every_statement_stays_within_one_practice() -> None:
@@ -69,7 +80,6 @@ def test_a_statement_across_practices_is_found() -> None:
     assert without_practice(iter([("x.LEAKY", "SELECT name FROM client WHERE id = $1")])) == {"x.LEAKY"}
 
 
-async def test_a_statement_that_does_not_fit_is_found(pool: asyncpg.Pool) -> None:
-    async with across_practices(pool) as conn:
-        with pytest.raises(asyncpg.UndefinedColumnError):
-            await conn.prepare("SELECT not_a_column FROM schema_migrations")
+async def test_a_statement_that_does_not_fit_is_found(schema: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await schema.prepare("SELECT not_a_column FROM schema_migrations")
