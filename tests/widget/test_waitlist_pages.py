@@ -73,6 +73,16 @@ async def test_who_waits_can_still_choose_a_time(person: Person, cedar_hill: Ced
     assert person.step == "pet"
 
 
+async def test_another_visit_is_waited_for_anew(person: Person, cedar_hill: CedarHill) -> None:
+    await person.choose()
+    await person.wait()
+    await person.send(f"{person.flow}/wait", **ANY_TIME)
+    await person.send(f"{person.flow}/visit", type=str(cedar_hill.types["recheck"]), reason="")
+    assert person.step == "wait"
+    await person.send(person.path, **ANY_TIME)
+    assert await cedar_hill.fetchval("SELECT count(DISTINCT wish ->> 'appointment_type_id') FROM waitlist_entry") == 2
+
+
 async def test_a_contact_that_waits_often_is_told_so(person: Person, cedar_hill: CedarHill) -> None:
     await person.choose()
     await person.wait()

@@ -113,7 +113,9 @@ async def change_type(
         if flow.hold_id is not None:
             await release(pool, practice, flow.hold_id, flow.hold_secret)
         wish = msgspec.structs.replace(flow.wish, appointment_type_id=chosen.appointment_type_id, provider_id=None)
-        changed = msgspec.structs.replace(changed, wish=wish, hold_id=None, hold_secret="", starts_at=None)
+        changed = msgspec.structs.replace(
+            changed, wish=wish, hold_id=None, hold_secret="", starts_at=None, waits_until=None
+        )
     await flows.save(redis, practice, token, changed)
     return see_other(f"{flow_path(practice, token)}/{'request' if chosen.calls_back else next_step(changed)}")
 
