@@ -145,7 +145,7 @@ async def offer(
     further: list[OfferedSlot] = []
     furthest = now + types[0].horizon + timedelta(minutes=1)
     if not slots and furthest > after:
-        further, _ = await slots_between(*asked, after, furthest, now=now, own_hold=own_hold, lasting=lasting)
+        further, _ = await slots_between(*asked, max(after, now), furthest, now=now, own_hold=own_hold, lasting=lasting)
     return Offer(
         as_of=freshness.as_of,
         mode="request" if freshness.stale else "instant",

@@ -107,6 +107,7 @@ async def slot_problem(
             own_hold=own_hold,
         )
     freshness = freshness_at(practice, version, now + lasting)
+    ahead = max(window.end - now, NOTHING)
     visits = tuple(
         Visit(
             appointment_type=str(one.appointment_type_id),
@@ -116,7 +117,7 @@ async def slot_problem(
             buffer_before=one.buffer_before if number == 0 else NOTHING,
             buffer_after=one.buffer_after if number == len(types) - 1 else NOTHING,
             notice=_notice(one, practice, wish, freshness) + lasting,
-            horizon=window.end - now if wish.by_staff else min(one.horizon, window.end - now),
+            horizon=ahead if wish.by_staff else min(one.horizon, ahead),
             max_per_day=one.max_per_day,
             booked_on={day.day: day.appointments for day in booked_on},
         )

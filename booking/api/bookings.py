@@ -28,12 +28,13 @@ from booking.api.given import (
     TheSite,
     bearer,
     now,
+    within_reach,
 )
 from booking.api.holds import slot_is_taken
 from booking.api.limits import RateLimited, limited
 from booking.api.practices import Species
 from booking.api.problems import declared
-from booking.api.refusals import ClientUnclear, NotFound, NotProven, SlotIsTaken
+from booking.api.refusals import ClientUnclear, NotFound, NotProven, SlotIsTaken, StartUnclear
 from booking.book import Booking, HoldUnknown, KnownClient, KnownPatient, NewClient, NewPatient, book
 from booking.calendar_file import calendar_file
 from booking.change import (
@@ -273,7 +274,15 @@ async def get_booking(reference: FromPath[str], request: HttpRequest, pool: TheP
     status_code=200,
     guards=OFTEN,
     responses=declared(
-        NotProven, BookingUnknown, SlotIsTaken, NoLongerChangeable, TooLate, MovedTooOften, NotBookableOnline, Refused
+        NotProven,
+        BookingUnknown,
+        SlotIsTaken,
+        NoLongerChangeable,
+        TooLate,
+        MovedTooOften,
+        NotBookableOnline,
+        Refused,
+        StartUnclear,
     ),
 )
 async def reschedule_booking(
@@ -287,7 +296,7 @@ async def reschedule_booking(
     """Move a booking to another time; where that is taken, the old one is kept. Sent twice, it moves once."""
     practice, visits = await _theirs(pool, redis, request, reference)
     at = now()
-    outcome = await reschedule(pool, practice, reference, data.start, by="client", site=site, now=at)
+    outcome = await reschedule(pool, practice, reference, within_reach(data.start), by="client", site=site, now=at)
     return await _moved(pool, site, practice, visits, outcome, at)
 
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, HeaderParameter
 from redis.asyncio import Redis
 
-from booking.api.refusals import NotFound
+from booking.api.refusals import NotFound, StartUnclear
 from booking.db.pool import Pool, of_no_practice
 from booking.db.practices import Practice, practice_by_slug
 from booking.limits import address_block
@@ -25,11 +25,20 @@ ThePractice: TypeAlias = NamedDependency[Practice]
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
 LONGEST_SLUG = 100
+YEARS = range(2000, 2190)
+"""What a schedule may be asked about, with room on both sides for what it looks at around that."""
 
 
 def now() -> datetime:
     """Read the clock; everything below is given the instant."""
     return datetime.now(UTC)
+
+
+def within_reach(start: datetime) -> datetime:
+    """Return a start that a schedule may be asked about. Raises `StartUnclear`."""
+    if start.year not in YEARS:
+        raise StartUnclear(StartUnclear.__doc__)
+    return start
 
 
 async def find_practice(slug: FromPath[str], pool: ThePool) -> Practice:

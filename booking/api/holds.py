@@ -10,11 +10,11 @@ from litestar import Router, delete, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from booking.api.given import OF_PRACTICE, HttpRequest, ThePool, ThePractice, TheSite, bearer, now
+from booking.api.given import OF_PRACTICE, HttpRequest, ThePool, ThePractice, TheSite, bearer, now, within_reach
 from booking.api.limits import limited
 from booking.api.practices import Species
 from booking.api.problems import Alternative, declared
-from booking.api.refusals import HoldNotExtended, NotFound, SlotIsTaken, WishUnclear
+from booking.api.refusals import HoldNotExtended, NotFound, SlotIsTaken, StartUnclear, WishUnclear
 from booking.book import HoldUnknown
 from booking.db import practices
 from booking.db.holds import Wish
@@ -61,7 +61,7 @@ class Extended(Struct, frozen=True, kw_only=True, rename="camel"):
     "/practices/{slug:str}/holds",
     guards=[limited("holds", times=60, per=TEN_MINUTES)],
     dependencies=OF_PRACTICE,
-    responses=declared(NotFound, SlotIsTaken, NotBookableOnline, SlotTokenRefused, WishUnclear),
+    responses=declared(NotFound, SlotIsTaken, NotBookableOnline, SlotTokenRefused, WishUnclear, StartUnclear),
 )
 async def create_hold(practice: ThePractice, data: JSONBody[Wanted], pool: ThePool, site: TheSite) -> HeldShown:
     """Keep a time. 409 `slot-taken` names others where somebody was faster."""
@@ -98,7 +98,7 @@ def _wanted(site: Site, practice: Practice, wanted: Wanted, at: datetime) -> tup
         new_client=wanted.client == "new",
         provider_id=wanted.provider,
     )
-    return wish, wanted.start
+    return wish, within_reach(wanted.start)
 
 
 @post(

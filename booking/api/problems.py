@@ -276,6 +276,8 @@ def on_error(request: HttpRequest, error: Exception) -> Response[Problem]:
         return answered
     if isinstance(error, UNWRITABLE):
         return answer(MALFORMED, "Please leave out the character U+0000: it cannot be kept.")
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return answer(MALFORMED, "Please send less deeply nested JSON.")
     kind = UNAVAILABLE if isinstance(error, OUT_OF_REACH) else BROKEN
     log.error("request.failed", route=request.scope.get("path_template", ""), status=kind.status, exc_info=error)
     if kind is UNAVAILABLE:

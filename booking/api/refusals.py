@@ -10,7 +10,7 @@ class NotFound(Exception):
 
 
 class DaysRefused(Exception):
-    """Ask for 1 to 62 days, the first one first."""
+    """Ask for 1 to 62 days of our time, the first one first."""
 
 
 class WishUnclear(Exception):

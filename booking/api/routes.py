@@ -9,9 +9,9 @@ from __future__ import annotations
 from litestar import Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from booking.api import bookings, feed, holds, live, practices, requests, slots, verifications, waitlist
+from booking.api.document import TAGS, Document
 from booking.api.problems import on_error, on_refusal
 from booking.api.staff import explain
 from booking.api.staff import routes as staff
@@ -21,7 +21,9 @@ OPENAPI = OpenAPIConfig(
     version="1",
     description="Online booking for veterinary practices.",
     path="/api",
-    render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+    tags=TAGS,
+    operation_id_creator=lambda handler, _method, _path: handler.handler_name,
+    render_plugins=[Document(path="/openapi.json")],
     use_handler_docstrings=True,
 )
 

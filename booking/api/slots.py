@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -11,7 +12,7 @@ from litestar import Response, Router, get
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from booking.api.given import OF_PRACTICE, ThePool, ThePractice, TheRedis, TheSite, now
+from booking.api.given import OF_PRACTICE, YEARS, ThePool, ThePractice, TheRedis, TheSite, now
 from booking.api.limits import limited
 from booking.api.problems import declared
 from booking.api.refusals import DaysRefused, NotFound
@@ -71,6 +72,7 @@ class Slots(Struct, frozen=True, kw_only=True, rename="camel"):
 )
 async def slots(
     practice: ThePractice,
+    request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
     site: TheSite,
@@ -85,7 +87,7 @@ async def slots(
     client: Annotated[Literal["new", "existing"], QueryParameter(description="For whom.")] = "existing",
 ) -> Response[Slots]:
     """Return the times that can be booked from one local day to another."""
-    if not 0 <= (last - first).days < MOST_DAYS:
+    if not 0 <= (last - first).days < MOST_DAYS or first.year not in YEARS or last.year not in YEARS:
         raise DaysRefused(DaysRefused.__doc__)
     wish = Wish(
         appointment_type_id=appointment_type,
@@ -101,7 +103,12 @@ async def slots(
 
     question = msgspec.msgpack.encode((wish, first, last))
     body = await kept_or_made(redis, practice.practice_id, practice.schedule_version, question, now=asked_at, make=make)
-    return Response(content=body, media_type="application/json")  # type: ignore[arg-type] # encoded already
+    headers = {"vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["content-encoding"] = "gzip"
+    else:
+        body = gzip.decompress(body)
+    return Response(content=body, media_type="application/json", headers=headers)  # type: ignore[arg-type] # encoded already
 
 
 async def _shown(pool: ThePool, site: Site, practice: Practice, wish: Wish, found: Offer, asked_at: datetime) -> Slots:

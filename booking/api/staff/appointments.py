@@ -22,9 +22,9 @@ from booking.api.bookings import (
     read_patient,
     shown,
 )
-from booking.api.given import REPEATABLE, TheKey, ThePool, TheSite, now
+from booking.api.given import REPEATABLE, TheKey, ThePool, TheSite, now, within_reach
 from booking.api.problems import Alternative, declared
-from booking.api.refusals import ClientUnclear, SlotIsTaken
+from booking.api.refusals import ClientUnclear, SlotIsTaken, StartUnclear
 from booking.api.staff.who import FromAnotherSite, Needs, NotSignedIn, ScopeMissing, TheStaff
 from booking.change import NoLongerChangeable, cancel, confirm, reschedule
 from booking.contacts import LONGEST, ContactUnreadableError, read_contact
@@ -246,6 +246,7 @@ def _entry(one: ScheduleEntry) -> EntryShown:
 
 BOOKING = (
     SlotIsTaken,
+    StartUnclear,
     NotBookableOnline,
     CannotBeBooked,
     ClientUnclear,
@@ -271,7 +272,7 @@ async def book_as_staff(
     """Book what staff sent, for a request or without one."""
     booking = StaffBooking(
         appointment_type_id=sent.appointment_type,
-        start=sent.start,
+        start=within_reach(sent.start),
         client=chosen_client(practice, sent.client, sent.new_client),
         patients=tuple(read_patient(one) for one in sent.patients),
         contact=read_contact(sent.contact, practice.region) if sent.contact else None,
@@ -295,7 +296,14 @@ def _taken(lost: SlotTaken) -> SlotIsTaken:
     guards=WRITE,
     status_code=200,
     responses=declared(
-        *REFUSED, AppointmentUnknown, MadeInPims, SlotIsTaken, NoLongerChangeable, NotBookableOnline, CannotBeBooked
+        *REFUSED,
+        AppointmentUnknown,
+        MadeInPims,
+        SlotIsTaken,
+        NoLongerChangeable,
+        NotBookableOnline,
+        CannotBeBooked,
+        StartUnclear,
     ),
 )
 async def reschedule_appointment(
@@ -304,7 +312,7 @@ async def reschedule_appointment(
     """Move the whole booking that an appointment is part of; the client is told."""
     practice = who.practice
     reference = await reference_of(pool, practice, appointment_id)
-    outcome = await reschedule(pool, practice, reference, data.start, by="staff", site=site, now=now())
+    outcome = await reschedule(pool, practice, reference, within_reach(data.start), by="staff", site=site, now=now())
     if isinstance(outcome, SlotTaken):
         raise _taken(outcome)
     return shown(await booking_seen(pool, practice, outcome.appointments))
