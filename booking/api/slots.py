@@ -9,10 +9,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get
+from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 from msgspec import Struct
 
-from booking.api.given import OF_PRACTICE, YEARS, ThePool, ThePractice, TheRedis, TheSite, now
+from booking.api.given import OF_PRACTICE, YEARS, HttpRequest, ThePool, ThePractice, TheRedis, TheSite, now
 from booking.api.limits import limited
 from booking.api.problems import declared
 from booking.api.refusals import DaysRefused, NotFound
@@ -65,36 +66,43 @@ class Slots(Struct, frozen=True, kw_only=True, rename="camel"):
     providers: list[Provider]
 
 
-@get(
-    "/practices/{slug:str}/slots",
-    guards=[limited("slots", times=300, per=timedelta(minutes=1))],
-    responses=declared(NotFound, NotBookableOnline, DaysRefused),
-)
-async def slots(
-    practice: ThePractice,
-    request: HttpRequest,
-    pool: ThePool,
-    redis: TheRedis,
-    site: TheSite,
+async def wished(
     appointment_type: Annotated[UUID, QueryParameter(name="appointmentType", description="What is to be booked.")],
-    first: Annotated[date, QueryParameter(name="from", description="The first local day.")],
-    last: Annotated[date, QueryParameter(name="to", description="The last local day, 61 days later at most.")],
     patients: Annotated[
         str,
         QueryParameter(pattern=PATIENTS, description="The species of each patient, parted by commas.", max_length=200),
     ] = "dog",
     provider: Annotated[UUID | None, QueryParameter(description="Only times with this provider.")] = None,
     client: Annotated[Literal["new", "existing"], QueryParameter(description="For whom.")] = "existing",
-) -> Response[Slots]:
-    """Return the times that can be booked from one local day to another."""
-    if not 0 <= (last - first).days < MOST_DAYS or first.year not in YEARS or last.year not in YEARS:
-        raise DaysRefused(DaysRefused.__doc__)
-    wish = Wish(
+) -> Wish:
+    """Return what the query wishes for, apart from the time."""
+    return Wish(
         appointment_type_id=appointment_type,
         patients=tuple(patients.split(",")),
         new_client=client == "new",
         provider_id=provider,
     )
+
+
+@get(
+    "/practices/{slug:str}/slots",
+    dependencies={"wish": Provide(wished)},
+    guards=[limited("slots", times=300, per=timedelta(minutes=1))],
+    responses=declared(NotFound, NotBookableOnline, DaysRefused),
+)
+async def slots(
+    practice: ThePractice,
+    wish: NamedDependency[Wish],
+    first: Annotated[date, QueryParameter(name="from", description="The first local day.")],
+    last: Annotated[date, QueryParameter(name="to", description="The last local day, 61 days later at most.")],
+    request: HttpRequest,
+    pool: ThePool,
+    redis: TheRedis,
+    site: TheSite,
+) -> Response[Slots]:
+    """Return the times that can be booked from one local day to another."""
+    if not 0 <= (last - first).days < MOST_DAYS or first.year not in YEARS or last.year not in YEARS:
+        raise DaysRefused(DaysRefused.__doc__)
     asked_at = now()
 
     async def make() -> bytes:

@@ -69,7 +69,7 @@ async def schema(postgres: PostgresServer, migrated_template: str) -> AsyncItera
 
 @pytest.mark.parametrize(("name", "text"), list(statements()))
 async def test_a_statement_fits_the_schema(schema: asyncpg.Connection, name: str, text: str) -> None:
-    assert await schema.prepare(text), name
+    await schema.prepare(text)
 
 
 def test_every_statement_stays_within_one_practice() -> None:

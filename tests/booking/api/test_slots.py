@@ -103,3 +103,12 @@ async def test_a_kept_answer_is_one_practices_own(cedar_hill: CedarHill) -> None
     assert before is not None
     assert after is not None
     assert after.schedule_version == before.schedule_version + 1
+
+
+async def test_the_answer_is_the_same_compressed_and_plain(api: httpx.AsyncClient, cedar_hill: CedarHill) -> None:
+    path, query = f"{practice_path(cedar_hill)}/slots", slots_query(cedar_hill)
+    packed = await api.get(path, params=query, headers={"Accept-Encoding": "gzip"})
+    plain = await api.get(path, params=query, headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert packed.json() == plain.json()
