@@ -42,6 +42,7 @@ PRACTICES = int(os.environ.get("PRACTICES", "1000"))
 SPREAD_OVER = 50
 RACERS = 50
 V1 = "/api/v1"
+VETS = "SELECT count(*) FROM resource WHERE practice_id = $1 AND active AND 'veterinarian' = ANY(roles)"
 WELLNESS = "SELECT appointment_type_id FROM appointment_type WHERE pims_id = 'type-wellness' AND practice_id = $1"
 CHANCE = random.Random(4)
 
@@ -137,18 +138,16 @@ async def measure(database_url: str, redis_url: str) -> None:
     await conn.execute("UPDATE connection SET as_of = now() + interval '1 day'")
     await copy_practices(conn, PRACTICE_ID, range(SPREAD_OVER))
     await conn.close()
-    for practices in (SPREAD_OVER, PRACTICES):
+    for practices in sorted({SPREAD_OVER, PRACTICES}):
         if practices > SPREAD_OVER:
             conn = await asyncpg.connect(database_url)
             await copy_practices(conn, PRACTICE_ID, range(SPREAD_OVER, practices))
             await conn.close()
         with running_web(database_url, redis_url) as port:
             async with bench_of(database_url, redis_url, port) as bench:
-                await slots_from_cache(bench, practices)
-                await slots_anew(bench, practices)
-                await holds_and_bookings(bench, practices)
-                await stampede(bench, practices)
-                await codes(bench, practices)
+                for scenario in SCENARIOS:
+                    await scenario(bench, practices)
+                    await at_rest(bench)
 
 
 def row(
@@ -203,7 +202,7 @@ async def slots_anew(bench: Bench, practices: int) -> None:
         practice = copied_id(PRACTICE_ID, number % SPREAD_OVER)
         await lift(practice)
         path = slots_path(bench, number % SPREAD_OVER)
-        expect(await bench.client.get(path, x_forwarded_for=somebody(), accept_encoding="gzip"), 200)
+        expect(await bench.client.get(path, x_forwarded_for=somebody(), accept_encoding="gzip"), 200, 503)
 
     lock = asyncio.Lock()
 
@@ -288,6 +287,7 @@ async def count_online(bench: Bench) -> int:
 
 async def stampede(bench: Bench, practices: int) -> None:
     """Let fifty want one time at once, ten times over."""
+    vets = await bench.conn.fetchval(VETS, PRACTICE_ID)
     took: list[float] = []
     for round_ in range(10):
         copy = round_ % SPREAD_OVER
@@ -300,8 +300,8 @@ async def stampede(bench: Bench, practices: int) -> None:
             return status
 
         statuses = await asyncio.gather(*(want() for _ in range(RACERS)))
-        if not 1 <= statuses.count(201) <= 3:
-            raise Wrong(f"{statuses.count(201)} of {RACERS} got one time of three veterinarians.")
+        if not 1 <= statuses.count(201) <= vets:
+            raise Wrong(f"{statuses.count(201)} of {RACERS} got one time of {vets} veterinarians.")
     row("hold, 50 at once for one time", practices, took, goal=300)
 
 
@@ -321,6 +321,20 @@ async def codes(bench: Bench, practices: int) -> None:
 
     took, reached = await arrive(ask, per_second=30, seconds=5)
     row("code asked for", practices, took, asked=30, reached=reached, goal=100)
+
+
+SCENARIOS = (codes, slots_from_cache, stampede, holds_and_bookings, slots_anew)
+
+
+async def at_rest(bench: Bench) -> None:
+    """Wait until what came last is answered, so that no scenario pays for another."""
+    async with asyncio.timeout(60):
+        quick = 0
+        while quick < 20:
+            began = perf_counter()
+            await bench.client.get("/ready")
+            quick = quick + 1 if perf_counter() - began < 0.02 else 0
+            await asyncio.sleep(0.02)
 
 
 if __name__ == "__main__":

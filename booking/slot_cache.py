@@ -26,9 +26,12 @@ log = structlog.get_logger()
 _underway: dict[str, asyncio.Task[bytes]] = {}
 
 
-def minute_of(now: datetime) -> datetime:
-    """Return the minute for which answers are made. They must hold until its end."""
-    return now.replace(second=0, microsecond=0)
+def minute_of(now: datetime, practice_id: UUID) -> datetime:
+    """Return when the minute began for which answers are made; they must hold until it ends.
+
+    Each practice's minute begins at a second of its own, so that not all answers grow old at once.
+    """
+    return now.replace(microsecond=0) - timedelta(seconds=(int(now.timestamp()) + practice_id.int % 60) % 60)
 
 
 async def kept_or_made(
@@ -45,7 +48,8 @@ async def kept_or_made(
     `make` returns it plain; what is returned here is compressed (gzip).
     """
     asked = hashlib.blake2b(question, digest_size=16).hexdigest()
-    key = f"{{{practice_id}}}:slots:{schedule_version}:{int(now.timestamp()) // 60}:{asked}"
+    minute = round(minute_of(now, practice_id).timestamp())
+    key = f"{{{practice_id}}}:slots:{schedule_version}:{minute}:{asked}"
     try:
         kept: bytes | str | None = await redis.get(key)
     except (RedisError, OSError) as failure:

@@ -106,7 +106,8 @@ async def slots(
     asked_at = now()
 
     async def make() -> bytes:
-        found = await offer(pool, practice, wish, first, last, now=minute_of(asked_at), lasting=MINUTE)
+        minute = minute_of(asked_at, practice.practice_id)
+        found = await offer(pool, practice, wish, first, last, now=minute, lasting=MINUTE)
         return msgspec.json.encode(await _shown(pool, site, practice, wish, found, asked_at))
 
     question = msgspec.msgpack.encode((wish, first, last))
