@@ -6,6 +6,7 @@ resources and inserts one row per resource lane. Behind it stands the exclusion 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,6 +35,7 @@ from booking.slot_problem import (
 )
 
 MINUTE = timedelta(minutes=1)
+MOST_REFUSALS = 1000
 
 
 class Claimed(Struct, frozen=True, kw_only=True, tag="claimed"):
@@ -57,6 +59,11 @@ class NotFree(Struct, frozen=True, kw_only=True, tag="not_free"):
     """The time cannot be booked, or not any more."""
 
 
+# Of fifty who want one time, most ask what the one before them asked: on an unchanged schedule they are told the same
+# without another look. Only within a second, since a hold that runs out raises no version.
+_refused: OrderedDict[tuple[str, UUID, int, Wish, datetime, int], None] = OrderedDict()
+
+
 async def claim(
     conn: Connection,
     practice: Practice,
@@ -68,19 +75,25 @@ async def claim(
     holders: Sequence[Holder],
     instead_of: holds.Hold | None = None,
     prefer: Assignment = NO_PREFERENCE,
+    remember: bool = False,
 ) -> Claimed | NotFree:
     """Take the time for a hold or for appointments, whose rows the caller inserts in the same transaction.
 
     `types` and `holders`: for each patient the type as long as it takes for them, and whose their visit is.
     `instead_of`: the same client's hold, whose time counts as free and whose resources are preferred; it ends where
     the claim succeeds. `prefer`: what else is preferred, such as the resources of visits that move. The transaction
-    must be open: the locks last until it ends. Where the time is not free, it must be rolled back.
+    must be open: the locks last until it ends. Where the time is not free, it must be rolled back. `remember`
+    refusals, where this transaction has changed nothing yet.
     """
     span_start = start - types[0].buffer_before
     span_end = start + total_length(types) + types[-1].buffer_after
     days = days_touched(span_start, span_end, practice.timezone)
     await claims_db.lock_days(conn, practice.practice_id, days)
 
+    version = await schedule.version(conn, practice.practice_id)
+    asked = (version.database, practice.practice_id, version.schedule, wish, start, int(now.timestamp()))
+    if remember and asked in _refused:
+        return NotFree()
     window = Span(start=start, end=start + MINUTE)
     posed = await slot_problem(
         conn,
@@ -91,10 +104,15 @@ async def claim(
         now=now,
         own_hold=instead_of.hold_id if instead_of else None,
         prefer=instead_of.resources if instead_of else prefer,
+        version=version,
     )
     answer = await answer_of(posed.problem, FOR_CLAIMS)
     slot = next((slot for slot in answer.slots if slot.start == start), None)
     if slot is None:
+        if remember:
+            _refused[asked] = None
+            if len(_refused) > MOST_REFUSALS:
+                _refused.popitem(last=False)
         return NotFree()
 
     visits = each_visit(posed.problem, slot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -17,6 +18,8 @@ from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.tokens import digest, new_secret
+
+_looking: dict[tuple[int, UUID, Wish, datetime], asyncio.Task[list[OfferedSlot]]] = {}
 
 
 class Held(Struct, frozen=True, kw_only=True, tag="held"):
@@ -52,6 +55,7 @@ async def hold(
                 now=now,
                 holders=[Holder(hold_id=hold_id)] * len(types),
                 instead_of=instead_of,
+                remember=instead_of is None,
             )
             if isinstance(claimed, NotFree):
                 raise _NotFree
@@ -66,8 +70,23 @@ async def hold(
             )
             await holds_db.insert_hold(conn, practice.practice_id, held, digest(secret))
             return Held(hold=held, secret=secret)
-    own_hold = instead_of.hold_id if instead_of else None
-    return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own_hold=own_hold))
+    if instead_of:
+        own_hold = instead_of.hold_id
+        return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own_hold=own_hold))
+    return SlotTaken(alternatives=await _shared_alternatives(pool, practice, wish, start, now))
+
+
+async def _shared_alternatives(
+    pool: Pool, practice: Practice, wish: Wish, start: datetime, now: datetime
+) -> list[OfferedSlot]:
+    """Look for alternatives once for all who lose the same time while we look."""
+    asked = (id(pool), practice.practice_id, wish, start)
+    task = _looking.get(asked)
+    if task is None:
+        task = _looking[asked] = asyncio.create_task(alternatives(pool, practice, wish, start, now=now))
+        task.add_done_callback(lambda _: _looking.pop(asked, None))
+    # One who goes away does not take the answer from those who still wait.
+    return await asyncio.shield(task)
 
 
 class _NotFree(Exception):

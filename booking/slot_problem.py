@@ -80,18 +80,20 @@ async def slot_problem(
     own_hold: UUID | None = None,
     prefer: Assignment = NO_PREFERENCE,
     lasting: timedelta = NOTHING,
+    version: schedule.Version | None = None,
 ) -> Posed:
     """Read the schedule around a window and put the wish into it; `types`: the wished type for each patient.
 
     What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
     where several assignments work. What lies beyond the window is not read, so the problem's horizon ends with it.
-    `lasting`: for how long after `now` what can be booked is to stay bookable, if nobody else comes.
+    `lasting`: for how long after `now` what can be booked is to stay bookable, if nobody else comes. `version`: the
+    schedule's, where the caller has just read it.
     """
     practice_id, zone = practice.practice_id, practice.timezone
     appointment_type = types[0]
     around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
-    version = await schedule.version(conn, practice_id)
+    version = version or await schedule.version(conn, practice_id)
     stands = await standing_at(conn, practice_id, version)
     taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
     booked_on = []

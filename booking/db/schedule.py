@@ -31,15 +31,22 @@ T = TypeVar("T")
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """The name of what a practice has set up, another one after every change, and how old the mirror of its PIMS is."""
+    """Which schedule this is, and how old the mirror of the PIMS is.
 
+    `database`: whose, where one process speaks to several. `schedule` rises with every change that may change an
+    offer; `standing` names what the practice has set up, and is another name after every change of that.
+    """
+
+    database: str
+    schedule: int
     standing: UUID
     connected: bool
     as_of: datetime | None
 
 
 VERSION = """
-SELECT p.standing_version AS standing, c.connection_id IS NOT NULL AS connected, c.as_of
+SELECT current_database() AS database, p.schedule_version AS schedule, p.standing_version AS standing,
+  c.connection_id IS NOT NULL AS connected, c.as_of
 FROM practice p LEFT JOIN connection c ON c.practice_id = p.practice_id
 WHERE p.practice_id = $1 ORDER BY c.connection_id LIMIT 1
 """
