@@ -24,7 +24,7 @@ from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import wake_workers
 from booking.enter import Agreed, Party, enter
-from booking.holds import SlotTaken
+from booking.holds import HoldUnknown, SlotTaken
 from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.once import keep, once
 from booking.policies import (
@@ -96,10 +96,6 @@ class Booked(Struct, frozen=True, kw_only=True, tag="booked"):
     def appointment(self) -> Appointment:
         """The first patient's."""
         return self.appointments[0]
-
-
-class HoldUnknown(Exception):
-    """We no longer keep this time for you. Please choose a time again."""
 
 
 async def book(

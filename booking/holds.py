@@ -14,12 +14,29 @@ from booking.db import holds as holds_db
 from booking.db import practices
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
-from booking.db.pool import Pool, of_practice
+from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.offers import OfferedSlot, alternatives, wished_types
-from booking.tokens import digest, new_secret
+from booking.once import keep, once
+from booking.tokens import digest, hold_secret, new_secret
 
 _looking: dict[tuple[int, UUID, Wish, datetime], asyncio.Task[list[OfferedSlot]]] = {}
+
+
+class HoldUnknown(Exception):
+    """We no longer keep this time for you. Please choose a time again."""
+
+
+class Once(Struct, frozen=True, kw_only=True):
+    """The key under which a hold is made once, and ours, with which its secret is made again."""
+
+    key: str
+    secret_key: bytes
+
+
+class _Wanted(Struct, frozen=True, kw_only=True):
+    wish: Wish
+    start: datetime
 
 
 class Held(Struct, frozen=True, kw_only=True, tag="held"):
@@ -36,15 +53,30 @@ class SlotTaken(Struct, frozen=True, kw_only=True, tag="slot_taken"):
 
 
 async def hold(
-    pool: Pool, practice: Practice, wish: Wish, start: datetime, *, now: datetime, instead_of: Hold | None = None
+    pool: Pool,
+    practice: Practice,
+    wish: Wish,
+    start: datetime,
+    *,
+    now: datetime,
+    instead_of: Hold | None = None,
+    under: Once | None = None,
 ) -> Held | SlotTaken:
-    """Keep a time for the practice's holding time. Raises `NotBookableOnline`.
+    """Keep a time for the practice's holding time.
 
-    `instead_of`: the same client's hold, which ends where this one succeeds and stays where it does not.
+    `instead_of`: the same client's hold, which ends where this one succeeds and stays where it does not. `under`: the
+    same key with the same wish is given the same hold again.
+
+    Raises `NotBookableOnline`; with a key also `KeyReused`, `KeyBusy`, and `HoldUnknown` where its hold has ended.
     """
-    hold_id, secret = uuid4(), new_secret()
+    hold_id = uuid4()
+    secret = hold_secret(under.secret_key, hold_id) if under else new_secret()
     with suppress(_NotFree):
         async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+            if under and (
+                kept := await once(conn, practice.practice_id, under.key, _Wanted(wish=wish, start=start), now)
+            ):
+                return await _held_before(conn, practice, UUID(kept), under)
             types = await wished_types(conn, practice, wish)
             claimed = await claim(
                 conn,
@@ -69,11 +101,21 @@ async def hold(
                 extended=False,
             )
             await holds_db.insert_hold(conn, practice.practice_id, held, digest(secret))
+            if under:
+                await keep(conn, practice.practice_id, under.key, str(hold_id))
             return Held(hold=held, secret=secret)
     if instead_of:
         own_hold = instead_of.hold_id
         return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own_hold=own_hold))
     return SlotTaken(alternatives=await _shared_alternatives(pool, practice, wish, start, now))
+
+
+async def _held_before(conn: Connection, practice: Practice, hold_id: UUID, under: Once) -> Held:
+    secret = hold_secret(under.secret_key, hold_id)
+    held = await holds_db.hold_by_secret(conn, practice.practice_id, hold_id, digest(secret))
+    if held is None:
+        raise HoldUnknown(HoldUnknown.__doc__)
+    return Held(hold=held, secret=secret)
 
 
 async def _shared_alternatives(

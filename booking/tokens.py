@@ -36,6 +36,11 @@ def manage_token(secret_key: bytes, practice_id: UUID, appointment_id: UUID) -> 
     return urlsafe_b64encode(mac[:20]).decode().rstrip("=")
 
 
+def hold_secret(secret_key: bytes, hold_id: UUID) -> str:
+    """Return the secret of a hold that may be asked for again under the same Idempotency-Key: it is not stored."""
+    return urlsafe_b64encode(hmac.digest(secret_key, b"hold/" + hold_id.bytes, "sha256")[:24]).decode()
+
+
 def code_digest(secret_key: bytes, verification_id: str, code: str) -> str:
     """Return what we keep of a six-digit code: keyed, since a million codes are quickly tried."""
     return hmac.digest(secret_key, f"code/{verification_id}/{code}".encode(), "sha256").hex()

@@ -35,7 +35,7 @@ from booking.api.limits import RateLimited, limited
 from booking.api.practices import Species
 from booking.api.problems import declared
 from booking.api.refusals import ClientUnclear, NotFound, NotProven, SlotIsTaken, StartUnclear
-from booking.book import Booking, HoldUnknown, KnownClient, KnownPatient, NewClient, NewPatient, book
+from booking.book import Booking, KnownClient, KnownPatient, NewClient, NewPatient, book
 from booking.calendar_file import calendar_file
 from booking.change import (
     BookingUnknown,
@@ -55,7 +55,7 @@ from booking.db.appointments import Appointment, Status
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import State
-from booking.holds import SlotTaken, find_hold
+from booking.holds import HoldUnknown, SlotTaken, find_hold
 from booking.messages import named
 from booking.offers import NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused

@@ -78,5 +78,16 @@ async def idempotency_key(
     return idempotency_key
 
 
+async def optional_key(
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(name="Idempotency-Key", max_length=200, description="The same again is answered the same."),
+    ] = None,
+) -> str:
+    """Return the request's key, or an empty text."""
+    return idempotency_key or ""
+
+
 TheKey: TypeAlias = NamedDependency[str]
 REPEATABLE = {"key": Provide(idempotency_key)}
+MAY_BE_REPEATED = {"key": Provide(optional_key)}

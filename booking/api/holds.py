@@ -10,18 +10,29 @@ from litestar import Router, delete, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from booking.api.given import OF_PRACTICE, HttpRequest, ThePool, ThePractice, TheSite, bearer, now, within_reach
+from booking.api.given import (
+    MAY_BE_REPEATED,
+    OF_PRACTICE,
+    HttpRequest,
+    TheKey,
+    ThePool,
+    ThePractice,
+    TheSite,
+    bearer,
+    now,
+    within_reach,
+)
 from booking.api.limits import limited
 from booking.api.practices import Species
 from booking.api.problems import Alternative, declared
 from booking.api.refusals import HoldNotExtended, NotFound, SlotIsTaken, StartUnclear, WishUnclear
-from booking.book import HoldUnknown
 from booking.db import practices
 from booking.db.holds import Wish
 from booking.db.pool import Pool, of_no_practice
 from booking.db.practices import Practice
-from booking.holds import SlotTaken, extend, find_hold, hold, release
+from booking.holds import HoldUnknown, Once, SlotTaken, extend, find_hold, hold, release
 from booking.offers import NotBookableOnline
+from booking.once import KeyBusy, KeyReused
 from booking.site import Site
 from booking.slot_token import LONGEST, SlotTokenRefused, read_token, signer
 from booking.tokens import sealed, unsealed
@@ -60,14 +71,27 @@ class Extended(Struct, frozen=True, kw_only=True, rename="camel"):
 @post(
     "/practices/{slug:str}/holds",
     guards=[limited("holds", times=60, per=TEN_MINUTES)],
-    dependencies=OF_PRACTICE,
-    responses=declared(NotFound, SlotIsTaken, NotBookableOnline, SlotTokenRefused, WishUnclear, StartUnclear),
+    dependencies=OF_PRACTICE | MAY_BE_REPEATED,
+    responses=declared(
+        NotFound,
+        SlotIsTaken,
+        NotBookableOnline,
+        SlotTokenRefused,
+        WishUnclear,
+        StartUnclear,
+        HoldUnknown,
+        KeyReused,
+        KeyBusy,
+    ),
 )
-async def create_hold(practice: ThePractice, data: JSONBody[Wanted], pool: ThePool, site: TheSite) -> HeldShown:
+async def create_hold(
+    practice: ThePractice, data: JSONBody[Wanted], key: TheKey, pool: ThePool, site: TheSite
+) -> HeldShown:
     """Keep a time. 409 `slot-taken` names others where somebody was faster."""
     at = now()
     wish, start = _wanted(site, practice, data, at)
-    held = await hold(pool, practice, wish, start, now=at)
+    under = Once(key=key, secret_key=site.secret_key) if key else None
+    held = await hold(pool, practice, wish, start, now=at, under=under)
     if isinstance(held, SlotTaken):
         raise slot_is_taken(site, practice, wish, held, at)
     return HeldShown(

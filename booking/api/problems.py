@@ -35,7 +35,6 @@ from booking.api.refusals import (
 )
 from booking.api.staff.who import FromAnotherSite, NotSignedIn, ScopeMissing
 from booking.api_keys import ScopesBeyondYours
-from booking.book import HoldUnknown
 from booking.calendar_feed import FeedUnknown, ProviderUnknown, TooManyFeeds
 from booking.change import BookingUnknown, MovedTooOften, NoLongerChangeable, TooLate
 from booking.configure.changes import (
@@ -46,6 +45,7 @@ from booking.configure.changes import (
     OwnedByPims,
 )
 from booking.contacts import ContactUnreadableError
+from booking.holds import HoldUnknown
 from booking.identify import CannotBeEmailed, CannotBeTexted
 from booking.live import TooManyStreams
 from booking.offers import CallbackOnly, NotBookableOnline

@@ -10,14 +10,13 @@ import pytest
 
 from booking.book import (
     Booked,
-    HoldUnknown,
     KnownClient,
     KnownPatient,
 )
 from booking.contacts import read_contact
 from booking.db import practices
 from booking.db.pool import across_practices
-from booking.holds import Held, hold
+from booking.holds import Held, HoldUnknown, hold
 from booking.identify import accounts_of
 from booking.offers import NotBookableOnline
 from booking.once import KeyReused

@@ -13,7 +13,6 @@ from msgspec import Struct
 from booking.book import (
     Booked,
     Booking,
-    HoldUnknown,
     KnownClient,
     KnownPatient,
     NewPatient,
@@ -23,7 +22,7 @@ from booking.db.appointment_types import AppointmentType, any_appointment_type
 from booking.db.clients import Patient
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
-from booking.holds import extend, find_hold
+from booking.holds import HoldUnknown, extend, find_hold
 from booking.identify import accounts_of
 from booking.offers import choosable_providers
 from booking.once import KeyReused

@@ -93,3 +93,16 @@ def test_a_token_is_its_practices_own_and_grows_old(cedar_hill: CedarHill) -> No
     ]:
         with pytest.raises(SlotTokenRefused):
             read_token(key, of, text, now)
+
+
+async def test_the_same_key_is_given_the_same_hold_again(api: httpx.AsyncClient, cedar_hill: CedarHill) -> None:
+    slots = all_slots(await slots_of(api, cedar_hill))
+    path, key = f"{practice_path(cedar_hill)}/holds", {"Idempotency-Key": "lost answer"}
+    first, again = [await api.post(path, json={"slotToken": slots[-1]["token"]}, headers=key) for _ in range(2)]
+    other = await api.post(path, json={"slotToken": slots[0]["token"]}, headers=key)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    let_go = await api.delete(f"{V1}/holds/{first.json()['id']}", headers=with_token(again.json()["secret"]))
+    assert let_go.status_code == 204
+    late = await api.post(path, json={"slotToken": slots[-1]["token"]}, headers=key)
+    assert (late.status_code, late.json()["code"]) == (404, "hold-unknown")
