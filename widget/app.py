@@ -29,21 +29,6 @@ REDIS_TIMEOUT_SECONDS = 2
 
 def create_app(settings: Settings) -> Litestar:
     """Make the application. Its stores are opened when it starts and closed when it stops."""
-
-    @asynccontextmanager
-    async def stores(app: Litestar) -> AsyncIterator[None]:
-        app.state.pool = await connect(settings.database_url)
-        app.state.redis = Redis.from_url(
-            settings.redis_url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-        )
-        try:
-            yield
-        finally:
-            await app.state.redis.aclose()
-            await app.state.pool.close()
-
     return Litestar(
         [static_file, health.router, routes.router, *routers(settings)],
         state=State({"settings": settings, "site": site_of(settings)}),
@@ -57,6 +42,23 @@ def create_app(settings: Settings) -> Litestar:
         include_in_schema=False,
         logging_config=None,
     )
+
+
+@asynccontextmanager
+async def stores(app: Litestar) -> AsyncIterator[None]:
+    """Open the stores that the settings in the application's state name, and close them in the end."""
+    settings: Settings = app.state.settings
+    app.state.pool = await connect(settings.database_url)
+    app.state.redis = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+    )
+    try:
+        yield
+    finally:
+        await app.state.redis.aclose()
+        await app.state.pool.close()
 
 
 def routers(settings: Settings) -> list[Router]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from booking.site import Site
 from pims_adapters import contract as pims
 from widget.app import create_app
 from widget.settings import Settings
+from widget.state import site_of
 
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = hash_password(PASSWORD)
@@ -163,10 +165,15 @@ def settings_of(
     )
 
 
+_idle: defaultdict[bool, list[Litestar]] = defaultdict(list)
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Litestar]:
-    """Return the real application with its stores open."""
-    app = create_app(settings)
+    """Return the real application with its stores open. Making one takes a second: a test is lent a used one."""
+    idle = _idle[settings.dev_mailbox]
+    app = idle.pop() if idle else create_app(settings)
+    app.state.settings, app.state.site = settings, site_of(settings)
     started, done = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
@@ -181,6 +188,7 @@ async def running(settings: Settings) -> AsyncIterator[Litestar]:
     yield app
     done.set()
     await living
+    idle.append(app)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from tests.widget.oak_lane import FROM_HERE, OakLane, browser_of, open_oak_lane,
 
 # As much as fits into the time; each operation is asked something first, then all of them again.
 THOROUGH = bool(os.environ.get("VETSLOT_PROVE"))
-PHASES, EXAMPLES, SECONDS = ("examples,coverage,fuzzing", 100, 1200) if THOROUGH else ("fuzzing", 3, 12)
+PHASES, EXAMPLES, SECONDS = ("examples,coverage,fuzzing", 100, 1200) if THOROUGH else ("fuzzing", 3, 9)
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 SCOPES = ["schedule:read", "schedule:write", "clients:read", "configuration:read", "configuration:write",

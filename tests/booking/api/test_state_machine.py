@@ -33,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'resolve_dependency' w
 
 PROVE = os.environ.get("VETSLOT_PROVE") == "1"
 WHOLE = settings(
-    max_examples=300 if PROVE else 16,
+    max_examples=300 if PROVE else 10,
     stateful_step_count=50 if PROVE else 25,
     deadline=None,
     derandomize=not PROVE,
