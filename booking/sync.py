@@ -46,15 +46,15 @@ async def sync(
 ) -> Synced:
     """Read pages until the PIMS has no more. Raises the adapter's `PimsError`s."""
     applied = 0
-    cursor = connection.cursor
+    feed, cursor = adapter.feeds[0].name, connection.cursor
     for _ in range(MOST_PAGES):
         async with of_practice(pool, connection.practice_id) as conn:
             written_before = await connections.changes_written(conn, connection.practice_id)
         try:
-            page = await adapter.changes(cursor)
+            page = await adapter.changes(feed, cursor)
         except pims.CursorExpired:
             log.warning("sync.cursor_expired", connection=str(connection.connection_id))
-            page = await adapter.changes(None)
+            page = await adapter.changes(feed, None)
         try:
             async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
                 if not await connections.lock_sync(conn, connection.practice_id, connection.connection_id, cursor):
@@ -97,7 +97,11 @@ async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: date
     practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
         raise LookupError("A connection's practice is kept as long as the connection.")
-    last = {(type(change), change.pims_id): change for change in page.changes if not isinstance(change, pims.Gone)}
+    last = {
+        (type(change), change.pims_id): change
+        for change in page.changes
+        if not isinstance(change, pims.Gone | pims.Merged)
+    }
     for change in last.values():
         match change:
             case pims.Practice():
@@ -108,7 +112,7 @@ async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: date
                 await mirror.put_closure(conn, practice_id, uuid4(), change)
             case pims.AppointmentType():
                 await mirror.put_appointment_type(conn, practice_id, uuid4(), change)
-    await _recognize(conn, practice_id, list(last.values()))
+    await _recognize(conn, practice_id, [*last.values()])
     resource_ids = await mirror.resource_ids(conn, practice_id)
     for change in last.values():
         # A column that the PIMS has not told us of cannot be booked with us either: its time does not matter.

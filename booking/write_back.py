@@ -78,6 +78,8 @@ async def _deliver(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> 
 
 async def _create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> Outcome:
     # Only the very first try may send without looking: any other may follow one whose fate nobody heard of.
+    if not isinstance(adapter, pims.CreatesAppointments):
+        return Superseded(reason="Nothing is written to this system.")
     first_try = leased.was == "queued" and leased.attempts == 1
     found = None if first_try else await adapter.find(leased.kind, leased.key)
     async with of_practice(pool, leased.practice_id) as conn:
@@ -86,6 +88,8 @@ async def _create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> O
     if isinstance(draft, Postponed | Superseded | Stuck):
         return draft
     pims_id = found or await _send(adapter, draft, leased.key)
+    if pims_id is None:
+        return Postponed(reason="The PIMS has accepted it and does not show it yet.", unknown=True)
     try:
         shown = await adapter.read(leased.kind, pims_id)
     except pims.PimsUnavailable as failure:
@@ -98,14 +102,16 @@ async def _create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack) -> O
 Draft = pims.ClientDraft | pims.PatientDraft | pims.AppointmentDraft
 
 
-async def _send(adapter: pims.PimsAdapter, draft: Draft, key: str) -> str:
+async def _send(adapter: pims.CreatesAppointments, draft: Draft, key: str) -> str | None:
     match draft:
-        case pims.ClientDraft():
-            return await adapter.create_client(draft, key)
-        case pims.PatientDraft():
-            return await adapter.create_patient(draft, key)
         case pims.AppointmentDraft():
             return await adapter.create_appointment(draft, key)
+        case pims.ClientDraft() if isinstance(adapter, pims.CreatesClients):
+            return await adapter.create_client(draft, key)
+        case pims.PatientDraft() if isinstance(adapter, pims.CreatesClients):
+            return await adapter.create_patient(draft, key)
+        case _:
+            raise pims.PimsRejected("This system keeps no clients and patients.")
 
 
 async def _draft(conn: Connection, leased: WriteBack, *, found: bool) -> Draft | Postponed | Superseded | Stuck:

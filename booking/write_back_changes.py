@@ -103,6 +103,8 @@ async def _send(adapter: pims.PimsAdapter, leased: WriteBack, wanted: Appointmen
 
 
 async def _read(adapter: pims.PimsAdapter, pims_id: str) -> pims.Appointment | None:
+    if not isinstance(adapter, pims.CreatesAppointments):
+        return None
     shown = await adapter.read("appointment", pims_id)
     return shown if isinstance(shown, pims.Appointment) else None
 

@@ -12,9 +12,17 @@ from typing import Any
 
 import httpx
 
+from pims_adapters.demo.adapter import DemoAdapter
+from pims_adapters.demo.exchange import Exchange
+
 SEED_DATE = date(2026, 11, 22)
 KEY = "riverside-demo-key"
 ROOT = Path(__file__).parent.parent
+
+
+def opened(settings: dict[str, str]) -> DemoAdapter:
+    """Open an adapter, all of whose abilities its type tells."""
+    return DemoAdapter(Exchange.of(settings))
 
 
 class DemoClinic:

@@ -333,4 +333,5 @@ FORGET = {
 
 async def forget(conn: Connection, practice_id: UUID, gone: pims.Gone) -> None:
     """Follow the PIMS's word that a record is no more."""
-    await conn.execute(FORGET[gone.of], practice_id, gone.pims_id)
+    if gone.of in FORGET:
+        await conn.execute(FORGET[gone.of], practice_id, gone.pims_id)

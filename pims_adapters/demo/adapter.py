@@ -1,5 +1,6 @@
 """The contract's calls, as the demo PIMS answers them."""
 
+from datetime import timedelta
 from urllib.parse import quote
 
 from pims_adapters import contract
@@ -7,19 +8,36 @@ from pims_adapters.demo import wire
 from pims_adapters.demo.exchange import Exchange, NoSuchRecord
 
 PAGE = 300
+EVERYTHING = contract.Feed(
+    name="everything",
+    kinds=(
+        "practice",
+        "resource",
+        "closure",
+        "blockoff",
+        "appointmenttype",
+        "client",
+        "patient",
+        "appointment",
+    ),
+)
 PATHS: dict[contract.Kind, str] = {"client": "clients", "patient": "patients", "appointment": "appointments"}
 
 
 class DemoAdapter:
     """One connection to one demo PIMS (see `contract.PimsAdapter` for what each call promises)."""
 
+    feeds = (EVERYTHING,)
+    asks: tuple[contract.DraftField, ...] = ()
+    write_lag = timedelta()
+
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    async def check(self) -> contract.Practice:
-        return (await self._exchange.get("/v1/practice", wire.Practice)).read()
+    async def check(self) -> contract.Checked:
+        return contract.Checked(practice=(await self._exchange.get("/v1/practice", wire.Practice)).read())
 
-    async def changes(self, cursor: str | None) -> contract.ChangePage:
+    async def changes(self, feed: str, cursor: str | None) -> contract.ChangePage:  # noqa: ARG002
         query = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor is not None else {})
         return (await self._exchange.get("/v1/changes", wire.ChangePage, **query)).read()
 

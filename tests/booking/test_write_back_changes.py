@@ -17,7 +17,6 @@ from booking.db.pool import across_practices
 from booking.sync import sync
 from booking.write_back import LEASE, deliver_due
 from pims_adapters import contract as pims
-from pims_adapters import open_adapter
 from pims_adapters.demo.adapter import DemoAdapter
 from pims_adapters.demo.exchange import Exchange
 from tests.booking.conftest import NOW, Riverside
@@ -242,14 +241,15 @@ async def test_without_reading_back_the_pims_that_pretends_is_believed(written: 
 class Unable:
     """An adapter to a PIMS that lets nothing be changed."""
 
-    def __init__(self, able: pims.PimsAdapter) -> None:
+    def __init__(self, able: DemoAdapter) -> None:
+        self.feeds, self.asks, self.write_lag = able.feeds, able.asks, able.write_lag
         self.check, self.changes, self.find, self.read = able.check, able.changes, able.find, able.read
         self.create_client, self.create_patient = able.create_client, able.create_patient
         self.create_appointment, self.close = able.create_appointment, able.close
 
 
 async def deliver_unable(practice: Pims, clock: Callable[[], datetime]) -> None:
-    adapter = Unable(open_adapter("demo", practice.riverside.clinic.settings))
+    adapter = Unable(DemoAdapter(Exchange.of(practice.riverside.clinic.settings)))
     await deliver_due(practice.riverside.pool, adapter, practice.riverside.practice.practice_id, clock=clock)
     await adapter.close()
 
@@ -325,8 +325,8 @@ async def test_a_page_read_before_our_change_arrived_is_read_again(written: Pims
 
         pages = 0
 
-        async def changes(self, cursor: str | None) -> pims.ChangePage:
-            page = await super().changes(cursor)
+        async def changes(self, feed: str, cursor: str | None) -> pims.ChangePage:
+            page = await super().changes(feed, cursor)
             self.pages += 1
             if any(getattr(one, "marker", None) == written.reference for one in page.changes) and (
                 written.shown_at() == written.first

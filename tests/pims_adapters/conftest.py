@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pims_adapters import open_adapter
-from pims_adapters.contract import AppointmentDraft, PimsAdapter
+from pims_adapters.contract import AppointmentDraft
+from pims_adapters.demo.adapter import DemoAdapter
 from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
-from tests.demo_clinic import DemoClinic, running_clinic
+from tests.demo_clinic import DemoClinic, opened, running_clinic
 
 _nights = itertools.count()
 
@@ -30,8 +30,8 @@ def clinic(shared_clinic: DemoClinic) -> Iterator[DemoClinic]:
 
 
 @pytest.fixture
-async def adapter(clinic: DemoClinic) -> AsyncIterator[PimsAdapter]:
-    adapter = open_adapter("demo", clinic.settings)
+async def adapter(clinic: DemoClinic) -> AsyncIterator[DemoAdapter]:
+    adapter = opened(clinic.settings)
     yield adapter
     await adapter.close()
 

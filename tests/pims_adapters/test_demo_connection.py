@@ -11,7 +11,7 @@ import pytest
 
 from pims_adapters import open_adapter
 from pims_adapters.contract import ClientDraft, PimsError, PimsMisconfigured, PimsUnavailable
-from tests.demo_clinic import DemoClinic
+from tests.demo_clinic import DemoClinic, opened
 
 JANE = ClientDraft(given_name="Jane", family_name="Doe")
 
@@ -45,7 +45,7 @@ def test_an_adapter_that_does_not_exist_is_misconfigured(name: str) -> None:
 
 
 async def test_a_wrong_key_is_misconfigured_and_writes_nothing(clinic: DemoClinic) -> None:
-    adapter = open_adapter("demo", clinic.settings | {"key": "wrong"})
+    adapter = opened(clinic.settings | {"key": "wrong"})
     for call in (adapter.check(), adapter.create_client(JANE, "wrong key"), adapter.read("client", "client-0001")):
         with pytest.raises(PimsMisconfigured):
             await call
@@ -54,7 +54,7 @@ async def test_a_wrong_key_is_misconfigured_and_writes_nothing(clinic: DemoClini
 
 
 async def test_a_wrong_base_address_is_misconfigured_and_not_an_absence(clinic: DemoClinic) -> None:
-    adapter = open_adapter("demo", clinic.settings | {"url": f"{clinic.url}/elsewhere"})
+    adapter = opened(clinic.settings | {"url": f"{clinic.url}/elsewhere"})
     for call in (adapter.check(), adapter.find("client", "k"), adapter.read("client", "client-carter")):
         with pytest.raises(PimsMisconfigured):
             await call
@@ -64,7 +64,7 @@ async def test_a_wrong_base_address_is_misconfigured_and_not_an_absence(clinic: 
 async def test_a_pims_that_is_down_is_unavailable_and_nothing_is_unknown() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
-        adapter = open_adapter("demo", {"url": f"http://127.0.0.1:{reserved.getsockname()[1]}", "key": "k"})
+        adapter = opened({"url": f"http://127.0.0.1:{reserved.getsockname()[1]}", "key": "k"})
         with pytest.raises(PimsUnavailable) as failed:
             await adapter.create_client(JANE, "down")
         assert not failed.value.outcome_unknown
@@ -109,19 +109,19 @@ def http(body: bytes, status: str = "200 OK", headers: bytes = b"") -> bytes:
 )
 async def test_whatever_a_server_answers_is_one_of_the_contracts_errors(raw: bytes, *, write_unknown: bool) -> None:
     async with answering(raw) as url:
-        adapter = open_adapter("demo", {"url": url, "key": "k", "timeout_seconds": "3"})
+        adapter = opened({"url": url, "key": "k", "timeout_seconds": "3"})
         with pytest.raises(PimsUnavailable) as failed:
             await adapter.create_client(JANE, "strange")
         assert failed.value.outcome_unknown is write_unknown
         with pytest.raises(PimsError):
-            await adapter.changes(None)
+            await adapter.changes("everything", None)
         await adapter.close()
 
 
 @pytest.mark.parametrize("status", ["302 Found", "403 Forbidden", "404 Not Found"])
 async def test_a_server_that_is_no_pims_is_misconfigured(status: str) -> None:
     async with answering(http(b"<html>", status, b"Location: http://127.0.0.1:1/\r\n")) as url:
-        adapter = open_adapter("demo", {"url": url, "key": "k"})
+        adapter = opened({"url": url, "key": "k"})
         for call in (adapter.check(), adapter.create_client(JANE, "no pims")):
             with pytest.raises(PimsMisconfigured):
                 await call

@@ -7,12 +7,13 @@ import re
 import httpx
 from msgspec.structs import replace
 
-from pims_adapters.contract import AppointmentDraft, ClientDraft, PatientDraft, PimsAdapter
+from pims_adapters.contract import AppointmentDraft, ClientDraft, PatientDraft
+from pims_adapters.demo.adapter import DemoAdapter
 from tests.demo_clinic import DemoClinic
 
 
 async def test_an_appointment_from_outside_shows_with_its_description(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     await adapter.create_appointment(replace(draft, description="[vetslot Direct Booking] VS-7K2M"), "on the page")
     page = clinic.page(f"/?date={draft.start.date()}")
@@ -21,7 +22,7 @@ async def test_an_appointment_from_outside_shows_with_its_description(
 
 
 async def test_what_people_typed_is_shown_as_text(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     evil = "<script>alert(1)</script>\"' onload=x"
     client = await adapter.create_client(ClientDraft(given_name=evil, family_name=evil), "evil")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pims_adapters import open_adapter
 from pims_adapters.contract import (
     Appointment,
     AppointmentDraft,
@@ -19,36 +18,36 @@ from pims_adapters.contract import (
     CursorExpired,
     Gone,
     Patient,
-    PimsAdapter,
     Practice,
     RecurringTime,
     Resource,
 )
+from pims_adapters.demo.adapter import DemoAdapter
 from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
-from tests.demo_clinic import DemoClinic, running_clinic
+from tests.demo_clinic import DemoClinic, opened, running_clinic
 
 
-async def everything(adapter: PimsAdapter) -> tuple[list[Change], str]:
+async def everything(adapter: DemoAdapter) -> tuple[list[Change], str]:
     changes: list[Change] = []
     cursor = None
     while True:
-        page = await adapter.changes(cursor)
+        page = await adapter.changes("everything", cursor)
         changes += page.changes
         cursor = page.cursor
         if not page.more:
             return changes, cursor
 
 
-async def latest(adapter: PimsAdapter, cursor: str) -> list[Change]:
-    return (await adapter.changes(cursor)).changes
+async def latest(adapter: DemoAdapter, cursor: str) -> list[Change]:
+    return (await adapter.changes("everything", cursor)).changes
 
 
-async def test_check_tells_which_practice_it_is(adapter: PimsAdapter) -> None:
-    practice = await adapter.check()
+async def test_check_tells_which_practice_it_is(adapter: DemoAdapter) -> None:
+    practice = (await adapter.check()).practice
     assert (practice.name, practice.timezone) == ("Riverside Animal Hospital", "America/New_York")
 
 
-async def test_changes_bring_every_record_exactly_once(adapter: PimsAdapter) -> None:
+async def test_changes_bring_every_record_exactly_once(adapter: DemoAdapter) -> None:
     changes, cursor = await everything(adapter)
     assert await latest(adapter, cursor) == []
     met = Counter((type(change), change.pims_id) for change in changes)
@@ -59,15 +58,15 @@ async def test_changes_bring_every_record_exactly_once(adapter: PimsAdapter) -> 
     assert count[Appointment] > 1000
 
 
-async def test_each_page_says_when_it_was_true(adapter: PimsAdapter) -> None:
-    first = await adapter.changes(None)
-    second = await adapter.changes(first.cursor)
+async def test_each_page_says_when_it_was_true(adapter: DemoAdapter) -> None:
+    first = await adapter.changes("everything", None)
+    second = await adapter.changes("everything", first.cursor)
     assert first.as_of.tzinfo is not None
     assert first.as_of <= second.as_of < first.as_of + timedelta(minutes=1)
 
 
 async def test_a_cursor_resumes_with_what_changed_since(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     _, cursor = await everything(adapter)
     pims_id = await adapter.create_appointment(draft, "resumes")
@@ -86,7 +85,7 @@ async def test_a_cursor_resumes_with_what_changed_since(
 
 
 async def test_what_staff_delete_comes_as_gone(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     pims_id = await adapter.create_appointment(draft, "to be deleted")
     _, cursor = await everything(adapter)
@@ -97,7 +96,7 @@ async def test_what_staff_delete_comes_as_gone(
 
 
 async def test_a_cancelled_appointment_stays_and_says_so(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     pims_id = await adapter.create_appointment(draft, "to be cancelled")
     clinic.post(f"/staff/appointments/{pims_id}/state", state="cancelled")
@@ -107,16 +106,16 @@ async def test_a_cancelled_appointment_stays_and_says_so(
 
 
 @pytest.mark.parametrize("cursor", ["", "0", "nonsense", "00000000.5", "-1", "9" * 5000, "\N{SNOWMAN}", "a&b=c"])
-async def test_a_cursor_the_pims_does_not_know_is_expired(adapter: PimsAdapter, cursor: str) -> None:
+async def test_a_cursor_the_pims_does_not_know_is_expired(adapter: DemoAdapter, cursor: str) -> None:
     with pytest.raises(CursorExpired):
-        await adapter.changes(cursor)
+        await adapter.changes("everything", cursor)
 
 
-async def test_a_forgotten_cursor_is_expired_and_the_beginning_works(clinic: DemoClinic, adapter: PimsAdapter) -> None:
+async def test_a_forgotten_cursor_is_expired_and_the_beginning_works(clinic: DemoClinic, adapter: DemoAdapter) -> None:
     _, cursor = await everything(adapter)
     clinic.post("/staff/changes/forget")
     with pytest.raises(CursorExpired):
-        await adapter.changes(cursor)
+        await adapter.changes("everything", cursor)
     again, after = await everything(adapter)
     assert len(again) > 2000
     assert await latest(adapter, after) == []
@@ -125,19 +124,19 @@ async def test_a_forgotten_cursor_is_expired_and_the_beginning_works(clinic: Dem
 async def test_a_killed_pims_comes_back_with_its_records_and_cursors(tmp_path: Path, draft: AppointmentDraft) -> None:
     state = tmp_path / "clinic.sqlite3"
     with running_clinic(state) as clinic:
-        adapter = open_adapter("demo", clinic.settings)
+        adapter = opened(clinic.settings)
         _, cursor = await everything(adapter)
         pims_id = await adapter.create_appointment(draft, "survives")
         await adapter.close()
         clinic.kill()
     with running_clinic(state, seed_date=date(2030, 1, 1)) as clinic:
-        adapter = open_adapter("demo", clinic.settings)
+        adapter = opened(clinic.settings)
         assert await adapter.find("appointment", "survives") == pims_id
         assert [change.pims_id for change in await latest(adapter, cursor)] == [pims_id]
         await adapter.close()
 
 
-async def test_records_read_in_our_words(adapter: PimsAdapter) -> None:
+async def test_records_read_in_our_words(adapter: DemoAdapter) -> None:
     changes, _ = await everything(adapter)
     known = {(type(change), change.pims_id): change for change in changes}
     biscuit = known[Patient, "pat-biscuit"]

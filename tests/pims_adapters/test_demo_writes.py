@@ -9,7 +9,6 @@ from time import monotonic
 import pytest
 from msgspec.structs import replace
 
-from pims_adapters import open_adapter
 from pims_adapters.contract import (
     Appointment,
     AppointmentDraft,
@@ -17,18 +16,18 @@ from pims_adapters.contract import (
     ClientDraft,
     Patient,
     PatientDraft,
-    PimsAdapter,
     PimsRejected,
     PimsUnavailable,
 )
+from pims_adapters.demo.adapter import DemoAdapter
 from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
-from tests.demo_clinic import DemoClinic
+from tests.demo_clinic import DemoClinic, opened
 
 JANE = ClientDraft(given_name="Jane", family_name="Doe", phone="+12125550177", email="jane@example.com")
 
 
 async def test_a_client_a_patient_and_an_appointment_are_created_found_and_read_back(
-    adapter: PimsAdapter, draft: AppointmentDraft
+    adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     client = await adapter.create_client(JANE, "jane")
     patient = await adapter.create_patient(
@@ -69,20 +68,20 @@ async def test_a_client_a_patient_and_an_appointment_are_created_found_and_read_
     )
 
 
-async def test_what_is_not_there_is_not_found(adapter: PimsAdapter) -> None:
+async def test_what_is_not_there_is_not_found(adapter: DemoAdapter) -> None:
     assert await adapter.find("client", "nobody's key") is None
     assert await adapter.read("appointment", "appt-none") is None
     assert await adapter.read("patient", "../clients/client-carter") is None
 
 
-async def test_the_pims_knows_no_idempotency(clinic: DemoClinic, adapter: PimsAdapter) -> None:
+async def test_the_pims_knows_no_idempotency(clinic: DemoClinic, adapter: DemoAdapter) -> None:
     first = await adapter.create_client(JANE, "sent twice")
     second = await adapter.create_client(JANE, "sent twice")
     assert [record["id"] for record in clinic.with_key("clients", "sent twice")] == [first, second]
     assert await adapter.find("client", "sent twice") == first
 
 
-async def test_a_taken_column_is_refused_as_taken(adapter: PimsAdapter, draft: AppointmentDraft) -> None:
+async def test_a_taken_column_is_refused_as_taken(adapter: DemoAdapter, draft: AppointmentDraft) -> None:
     await adapter.create_appointment(draft, "was first")
     late = replace(draft, start=draft.start + timedelta(minutes=15), resources=("prov-okafor", "room-1"))
     with pytest.raises(PimsRejected, match="Exam room 1 is taken") as refused:
@@ -94,7 +93,7 @@ async def test_a_taken_column_is_refused_as_taken(adapter: PimsAdapter, draft: A
 
 
 async def test_of_many_that_want_one_time_exactly_one_gets_it(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     wishes = (adapter.create_appointment(draft, "one of many") for _ in range(20))
     outcomes = await asyncio.gather(*wishes, return_exceptions=True)
@@ -103,14 +102,14 @@ async def test_of_many_that_want_one_time_exactly_one_gets_it(
 
 
 async def test_a_cancelled_appointment_gives_its_time_back(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     first = await adapter.create_appointment(draft, "gave up")
     clinic.post(f"/staff/appointments/{first}/state", state="cancelled")
     await adapter.create_appointment(draft, "took over")
 
 
-async def test_staff_may_double_book(clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft) -> None:
+async def test_staff_may_double_book(clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft) -> None:
     await adapter.create_appointment(draft, "below")
     clinic.post(
         "/staff/appointments",
@@ -128,7 +127,7 @@ async def test_staff_may_double_book(clinic: DemoClinic, adapter: PimsAdapter, d
     [("2026-11-25T12:15:00-05:00", "Lunch"), ("2026-11-26T10:00:00-05:00", "Thanksgiving")],
 )
 async def test_time_that_staff_keep_free_is_refused_as_taken(
-    adapter: PimsAdapter, draft: AppointmentDraft, local: str, reason: str
+    adapter: DemoAdapter, draft: AppointmentDraft, local: str, reason: str
 ) -> None:
     start = draft.start.fromisoformat(local)
     wish = replace(draft, start=start, end=start + timedelta(minutes=30), resources=("prov-lee",))
@@ -151,7 +150,7 @@ async def test_time_that_staff_keep_free_is_refused_as_taken(
     ],
 )
 async def test_what_does_not_fit_together_is_refused_for_good(
-    adapter: PimsAdapter, draft: AppointmentDraft, wrong: dict[str, str]
+    adapter: DemoAdapter, draft: AppointmentDraft, wrong: dict[str, str]
 ) -> None:
     with pytest.raises(PimsRejected) as refused:
         await adapter.create_appointment(replace(draft, **wrong), "does not fit")
@@ -175,7 +174,7 @@ async def test_what_does_not_fit_together_is_refused_for_good(
 async def test_a_write_that_goes_wrong_tells_whether_it_may_have_happened(
     clinic: DemoClinic, draft: AppointmentDraft, fault: str, *, outcome_unknown: bool, written: bool
 ) -> None:
-    adapter = open_adapter("demo", clinic.settings | {"timeout_seconds": "0.5"})
+    adapter = opened(clinic.settings | {"timeout_seconds": "0.5"})
     clinic.order_fault("create_appointment", fault, seconds=2)
     with pytest.raises(PimsUnavailable) as failed:
         await adapter.create_appointment(draft, f"met {fault}")
@@ -186,7 +185,7 @@ async def test_a_write_that_goes_wrong_tells_whether_it_may_have_happened(
 
 
 async def test_a_refusal_on_request_is_a_refusal(
-    clinic: DemoClinic, adapter: PimsAdapter, draft: AppointmentDraft
+    clinic: DemoClinic, adapter: DemoAdapter, draft: AppointmentDraft
 ) -> None:
     clinic.order_fault("create_appointment", "refuse", times=2)
     for _ in range(2):
@@ -198,11 +197,11 @@ async def test_a_refusal_on_request_is_a_refusal(
 
 @pytest.mark.parametrize("fault", ["reset_before", "unavailable", "rate_limited", "broken_answer", "answer_lost"])
 async def test_a_read_that_goes_wrong_leaves_nothing_unknown(
-    clinic: DemoClinic, adapter: PimsAdapter, fault: str
+    clinic: DemoClinic, adapter: DemoAdapter, fault: str
 ) -> None:
     clinic.order_fault("any", fault, times=3)
     for call in (
-        adapter.changes(None),
+        adapter.changes("everything", None),
         adapter.find("client", "jane"),
         adapter.read("client", OLIVIA_CARTER.client),
     ):
@@ -211,7 +210,7 @@ async def test_a_read_that_goes_wrong_leaves_nothing_unknown(
         assert not failed.value.outcome_unknown
 
 
-async def test_an_appointment_centuries_away_is_answered_at_once(adapter: PimsAdapter, draft: AppointmentDraft) -> None:
+async def test_an_appointment_centuries_away_is_answered_at_once(adapter: DemoAdapter, draft: AppointmentDraft) -> None:
     began = monotonic()
     start = draft.start.replace(year=9000)
     await adapter.create_appointment(replace(draft, start=start, end=start + timedelta(minutes=30)), "far away")
@@ -219,10 +218,10 @@ async def test_an_appointment_centuries_away_is_answered_at_once(adapter: PimsAd
 
 
 async def test_the_whole_call_is_bounded(clinic: DemoClinic) -> None:
-    adapter = open_adapter("demo", clinic.settings | {"timeout_seconds": "0.3"})
+    adapter = opened(clinic.settings | {"timeout_seconds": "0.3"})
     clinic.order_fault("changes", "slow_answer", seconds=3)
     began = monotonic()
     with pytest.raises(PimsUnavailable):
-        await adapter.changes(None)
+        await adapter.changes("everything", None)
     assert monotonic() - began < 1.5
     await adapter.close()

@@ -45,11 +45,15 @@ class TinyPims:
         del self._records["appointment", one.pims_id]
         self._log.append(pims.Gone(of="appointment", pims_id=one.pims_id))
 
-    async def check(self) -> pims.Practice:
-        """Say that all is well."""
-        return pims.Practice(pims_id="tiny", name="Tiny", timezone="America/Phoenix")
+    feeds = (pims.Feed(name="all", kinds=("client", "patient", "appointment")),)
+    asks: tuple[pims.DraftField, ...] = ()
+    write_lag = timedelta()
 
-    async def changes(self, cursor: str | None) -> pims.ChangePage:
+    async def check(self) -> pims.Checked:
+        """Say that all is well."""
+        return pims.Checked(practice=pims.Practice(pims_id="tiny", name="Tiny", timezone="America/Phoenix"))
+
+    async def changes(self, feed: str, cursor: str | None) -> pims.ChangePage:  # noqa: ARG002
         """Return the next few changes."""
         since = int(cursor or 0)
         until = since + PAGE
@@ -79,7 +83,8 @@ class TinyPims:
 
     async def create_appointment(self, draft: pims.AppointmentDraft, key: str) -> str:
         """Put an appointment on the schedule."""
-        return self._make(pims.Appointment(pims_id=self._next(), marker=key, **msgspec.structs.asdict(draft)))
+        told = {name: getattr(draft, name) for name in pims.Appointment.__struct_fields__ if hasattr(draft, name)}
+        return self._make(pims.Appointment(pims_id=self._next(), marker=key, **told))
 
     async def find(self, kind: pims.Kind, key: str) -> str | None:
         """Find what carries a key."""
