@@ -10,7 +10,7 @@
 """
 
 from availability.answer import Answer, Assignment, Explanation, Fact, Occupied, Slot
-from availability.decode import decode
+from availability.decode import decode, encode
 from availability.errors import ProblemError
 from availability.explain import explain
 from availability.masks import Masks
@@ -28,15 +28,16 @@ from availability.problem import (
     Resource,
     Rule,
     SlotProblem,
-    Span,
     Step,
     Visit,
 )
 from availability.solve import prepare, solve
+from availability.spans import Busy, Span
 
 __all__ = [
     "Answer",
     "Assignment",
+    "Busy",
     "Closure",
     "Commitment",
     "DayHours",
@@ -59,6 +60,7 @@ __all__ = [
     "Step",
     "Visit",
     "decode",
+    "encode",
     "explain",
     "occupied",
     "prepare",

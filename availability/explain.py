@@ -20,9 +20,10 @@ from availability.facts import Facts, Key
 from availability.masks import Masks
 from availability.model import EFFORT
 from availability.plan import Seat, length_of, plan_of_visits
-from availability.problem import Commitment, SlotProblem, Span
+from availability.problem import Commitment, SlotProblem
 from availability.question import Question
 from availability.solve import masks_for
+from availability.spans import Span
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model

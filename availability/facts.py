@@ -11,7 +11,6 @@ from availability.answer import Fact, Kind
 from availability.bits import Minutes, Stretch, runs, shifted, span
 from availability.board import Board
 from availability.grid import grid_from
-from availability.local_time import minute_from, minute_of
 from availability.masks import forbids
 from availability.plan import Seat, Work
 from availability.problem import Grid, Resource, SlotProblem
@@ -122,13 +121,13 @@ class Facts:
                 return Fact(kind=key.kind, resource=key.owner or None)
 
     def _busy_of(self, members: list[Resource]) -> Iterator[tuple[Key, Stretch]]:
-        origin = self.masks.calendar.origin
-        first, last = self._instant(self.board.begin), self._instant(self.board.begin + self.board.size)
+        first = self.masks.calendar.origin + self.board.begin
+        last = first + self.board.size
         for member in members:
-            for number, each in enumerate(member.busy):
-                if first < each.end and each.start < last and each.start < each.end:
-                    begin, end = self._on_board((minute_of(each.start) - origin, minute_from(each.end) - origin))
-                    yield Key("busy", member.id, number), (max(begin, 0), end)
+            edges = iter(member.busy.edges())
+            for number, (start, end) in enumerate(zip(edges, edges, strict=True)):
+                if first < end and start < last and start < end:
+                    yield Key("busy", member.id, number), (max(start - first, 0), end - first)
 
     def _block_offs(self, resource: str) -> list[Stretch]:
         """One after the other, on the masks' minutes."""

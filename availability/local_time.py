@@ -13,8 +13,6 @@ from itertools import accumulate, count, repeat
 from operator import add, sub
 from zoneinfo import ZoneInfo
 
-from availability.problem import Span
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -79,11 +77,6 @@ class Calendar:
         lengths = map(sub, self.midnights[1:], self.midnights)
         self.changing = [number for number, length in enumerate(lengths) if length != DAY_MINUTES]
         """The numbers of the dates on which a clock changes; no zone has ever changed its twice within a day."""
-
-    @property
-    def span(self) -> Span:
-        """All of it."""
-        return Span(start=self.instant(0), end=self.instant(self.size))
 
     def day(self, on: date) -> tuple[int, int]:
         """First minute of a local date, and of the next."""

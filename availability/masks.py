@@ -11,8 +11,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from availability.bits import Minutes, Runs, Stretch, depth, levels, span, union
-from availability.busy import Busy
-from availability.busy import stretches as busy_stretches
+from availability.busy import BusyReader
 from availability.daily import every_plain_day, within_a_day
 from availability.errors import ProblemError
 from availability.local_time import DAY, Calendar
@@ -45,7 +44,6 @@ class Masks:
         """When the practice as a whole is open."""
         if self.closed:
             self.opening &= ~self.closed
-        self._numbers = {resource.id: number for number, resource in enumerate(problem.resources)}
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
             resource.id: f"alone {resource.id}" if resource.person is None else f"person {resource.person}"
@@ -63,7 +61,7 @@ class Masks:
         self.members: dict[str, list[Resource]] = {}
         for resource in problem.resources:
             self.members.setdefault(self.group_of[resource.id], []).append(resource)
-        self._busy = Busy(self.calendar.origin, self.calendar.size)
+        self._busy = BusyReader(self.calendar.origin, self.calendar.size)
         self.taken = {group: self._taken(members) for group, members in self.members.items()}
         """Minutes in which at least one, at least two, … units of a group are taken."""
         self.rule_minutes = [
@@ -192,23 +190,18 @@ class Masks:
         return self.calendar.first - DAY * (recurring.duration.days + 1)
 
     def _taken(self, members: list[Resource]) -> tuple[Minutes, ...]:
-        calendar = self.calendar
-        paths = [f"resources[{self._numbers[member.id]}].busy" for member in members]
         capacity = max(member.capacity for member in members)
         if capacity == 1:
-            once, *others = (self._busy.taken_by(each.busy, path) for each, path in zip(members, paths, strict=True))
-            for each in others:
-                once |= each
+            once = 0
+            for member in members:
+                once |= self._busy.taken_by(member.busy)
             return (once,) if once else ()
-        spans = [
-            stretch
-            for member, path in zip(members, paths, strict=True)
-            for stretch in busy_stretches(member.busy, calendar.origin, path)
-        ]
-        self._room -= min(depth(spans), capacity) * calendar.size // 8
+        spans = [stretch for member in members for stretch in self._busy.stretches(member.busy)]
+        self._room -= min(depth(spans), capacity) * self.calendar.size // 8
         if self._room < 0:
-            raise ProblemError(paths[0], "overlaps itself too often to be laid out")
-        return levels(spans, calendar.size, capacity)
+            number = self.problem.resources.index(members[0])
+            raise ProblemError(f"resources[{number}].busy", "overlaps itself too often to be laid out")
+        return levels(spans, self.calendar.size, capacity)
 
 
 def forbids(rule: Rule, resource: str, appointment_type: str | None) -> bool:

@@ -21,6 +21,7 @@ from availability.plan import Choice, Plan, plan_of_visits
 from availability.problem import Protected, SlotProblem
 from availability.question import DayOfStarts, Question
 from availability.seating import clusters_of
+from availability.spans import Span
 
 NOON = time(12)
 
@@ -114,8 +115,9 @@ class _Protected:
             booked_on = {**self.visit.booked_on}
             booked_on[self._part.on] = booked_on.get(self._part.on, 0) + alike
             visit = msgspec.structs.replace(self.visit, booked_on=booked_on)
+            window = Span(start=calendar.instant(0), end=calendar.instant(calendar.size))
             alone: SlotProblem = msgspec.structs.replace(
-                self._problem, visits=(visit,), window=calendar.span, arrangement="back_to_back", same_roles=()
+                self._problem, visits=(visit,), window=window, arrangement="back_to_back", same_roles=()
             )
             self._gates[key] = Gates(self._part.day.board.masks, alone, led)
         return self._gates[key]

@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-NOTHING = timedelta(0)
+from availability.spans import Busy, Instant, Span
 
-Instant = Annotated[datetime, Meta(tz=True)]
+NOTHING = timedelta(0)
+NOTHING_BUSY = Busy()
+
 LocalTime = Annotated[datetime, Meta(tz=False)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Clock = Annotated[str, Meta(max_length=5)]
@@ -24,13 +26,6 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 class Problem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What every part of the question shares: immutable, named fields, unknown ones refused."""
-
-
-class Span(Problem, frozen=True, kw_only=True):
-    """Instants `[start, end)`."""
-
-    start: Instant
-    end: Instant
 
 
 class Recurring(Problem, frozen=True, kw_only=True):
@@ -74,7 +69,7 @@ class Resource(Problem, frozen=True, kw_only=True):
     capacity: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
     hours: Annotated[tuple[Recurring, ...], Meta(max_length=500)] | None = None
     overrides: Annotated[tuple[Override, ...], Meta(max_length=2_000)] = ()
-    busy: Annotated[tuple[Span, ...], Meta(max_length=200_000)] = ()
+    busy: Busy = NOTHING_BUSY
     block_offs: Annotated[tuple[Recurring, ...], Meta(max_length=2_000)] = ()
     booked_on: dict[date, Count] = {}
 

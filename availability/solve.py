@@ -14,8 +14,9 @@ from availability.masks import Masks
 from availability.model import EFFORT
 from availability.offers import offered
 from availability.plan import Choice, Plan, plan_of_commitment, plan_of_visits
-from availability.problem import SlotProblem, Span
+from availability.problem import SlotProblem
 from availability.question import Question
+from availability.spans import Span
 
 FURTHEST = timedelta(days=400)
 """How far after the window `next` is looked for where no horizon ends the search before."""

@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from availability import Answer, Explanation, SlotProblem, Span, decode, explain, prepare, solve
+from availability import Answer, Explanation, SlotProblem, Span, decode, encode, explain, prepare, solve
 from benchmarks.months import any_of, four_pools, with_commitments
 from tests.availability import oracle, relief
 
@@ -120,7 +120,7 @@ def cells(taken: Sequence[float], goal: float) -> str:
 
 def cold(row: Row, problem: SlotProblem, expected: Sequence[datetime]) -> list[float]:
     """Everything, from the decoded problem on."""
-    document = msgspec.json.encode(problem)
+    document = encode(problem)
     solve(problem)  # CP-SAT is loaded once a process, when it is first needed
     taken = []
     for _ in range(row.repeats):
@@ -166,7 +166,7 @@ def explaining() -> Iterator[str]:
         offered = {slot.start for slot in solve(problem).slots}
         mornings = (problem.window.start + DAY * day + timedelta(hours=9) for day in range(1, 30))
         starts = [start for start in mornings if start not in offered][:5]
-        document = msgspec.json.encode(problem)
+        document = encode(problem)
         masks = prepare(problem)
         taken: tuple[list[float], list[float]] = ([], [])
         sets = 0
@@ -203,7 +203,7 @@ def json_apart() -> Iterator[str]:
     yield "| problem | JSON in | decode ms | JSON out | encode ms |"
     yield "| --- |" + " ---: |" * 4
     for row in ROWS:
-        document = msgspec.json.encode(row.problem())
+        document = encode(row.problem())
         answer = solve(row.problem())
         decoding = [timed(partial(decode, document))[1] for _ in range(30)]
         encoding = [timed(partial(msgspec.json.encode, answer))[1] for _ in range(30)]
@@ -252,7 +252,7 @@ print(at_start, loaded, peak())
 
 def memory() -> Iterator[str]:
     """Peaks of a process of its own that reads, decodes and solves a month with 50 resources."""
-    document = msgspec.json.encode(any_of(50))
+    document = encode(any_of(50))
     done = subprocess.run(  # noqa: S603 - this interpreter, our text
         [sys.executable, "-c", MEASURE], input=document, capture_output=True, check=True, cwd=ROOT
     )

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from availability import Commitment, Grid, Need, Recurring, Resource, SlotProblem, Span, Step, Visit
+from availability import Busy, Commitment, Grid, Need, Recurring, Resource, SlotProblem, Span, Step, Visit
 
 ZONE = ZoneInfo("America/New_York")
 FIRST = date(2026, 3, 1)
@@ -48,7 +48,7 @@ def pool(name: str, size: int, days: int, per_day: int, seed: int = 3) -> tuple[
         Resource(
             id=f"{name}-{number}",
             hours=hours_of(number),
-            busy=tuple(
+            busy=Busy.of(
                 span
                 for day in range(days)
                 for span in a_full_day(FIRST + DAY * day, per_day, random.Random(f"{seed} {name} {number} {day}"))

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from availability import (
+    Busy,
     Grid,
     Need,
     OfferPolicy,
@@ -91,7 +92,8 @@ def booked(problem: SlotProblem, slot: Slot) -> SlotProblem:
     """The problem once the slot is taken."""
     taken = {each.resource: Span(start=each.start, end=each.end) for each in occupied(problem, slot)}
     resources = tuple(
-        msgspec.structs.replace(r, busy=(*r.busy, taken[r.id])) if r.id in taken else r for r in problem.resources
+        msgspec.structs.replace(r, busy=Busy.of([*r.busy, taken[r.id]])) if r.id in taken else r
+        for r in problem.resources
     )
     return msgspec.structs.replace(problem, resources=resources)
 

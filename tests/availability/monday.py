@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from availability import solve
+from availability import Busy, Span, solve
 from availability.answer import Answer, Slot
 from availability.problem import (
     Commitment,
@@ -24,7 +24,6 @@ from availability.problem import (
     Resource,
     Rule,
     SlotProblem,
-    Span,
     Step,
     Visit,
 )
@@ -67,11 +66,11 @@ def weekdays(start: str = "09:00", length: timedelta = timedelta(hours=3)) -> tu
 
 
 def resource(identifier: str = "dr-lee", **changes: Any) -> Resource:
-    return Resource(id=identifier, **{"hours": weekdays(), **changes})
+    return room(identifier, **{"hours": weekdays(), **changes})
 
 
 def room(identifier: str = "room", **changes: Any) -> Resource:
-    return Resource(id=identifier, **changes)
+    return Resource(id=identifier, **{**changes, "busy": Busy.of(changes.get("busy", ()))})
 
 
 def need(*any_of: str, role: str = "veterinarian", count: int = 1) -> Need:

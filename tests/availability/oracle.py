@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from dateutil.rrule import rrulestr
 
-from availability.problem import Commitment, Grid, Need, Recurring, Resource, Rule, SlotProblem, Span, Step, Visit
+from availability.problem import Commitment, Grid, Need, Recurring, Resource, Rule, SlotProblem, Step, Visit
+from availability.spans import Busy, Span
 
 DAY = timedelta(days=1)
 SEARCH_DAYS = 400
@@ -467,7 +468,9 @@ def booked(problem: SlotProblem, start: datetime, assignments: Sequence[dict[str
     resources = tuple(
         msgspec.structs.replace(
             r,
-            busy=(*r.busy, *(Span(start=begin, end=end) for resource, begin, end in taken if resource == r.id)),
+            busy=Busy.of(
+                [*r.busy, *(Span(start=begin, end=end) for resource, begin, end in taken if resource == r.id)]
+            ),
             booked_on={**r.booked_on, day: r.booked_on.get(day, 0) + firsts.count(r.id)},
         )
         for r in problem.resources

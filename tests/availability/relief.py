@@ -11,6 +11,7 @@ import msgspec
 
 from availability.answer import Fact
 from availability.problem import Grid, Recurring, Resource, SlotProblem
+from availability.spans import Busy
 from tests.availability import oracle
 
 DAY = timedelta(days=1)
@@ -61,7 +62,7 @@ def _without(problem: SlotProblem, fact: Fact, start: datetime) -> SlotProblem: 
         case "busy":
             spans = list(by_id[str(fact.resource)].busy)
             spans.remove(next(each for each in spans if (each.start, each.end) == (fact.start, fact.end)))
-            return of_resource(busy=tuple(spans))
+            return of_resource(busy=Busy.of(spans))
         case "rule":
             rules = tuple(rule for rule in problem.rules if rule.name != fact.rule)
             return msgspec.structs.replace(problem, rules=rules)

@@ -29,10 +29,10 @@ from availability.problem import (
     Resource,
     Rule,
     SlotProblem,
-    Span,
     Step,
     Visit,
 )
+from availability.spans import Busy, Span
 
 PROVE = os.environ.get("VETSLOT_PROVE") == "1"
 
@@ -151,7 +151,7 @@ def resources(draw: DrawFn, zone: str, day: date, identifier: str) -> Resource:
         capacity=draw(st.sampled_from([1, 1, 1, 1, 2, 3])),
         hours=draw(st.one_of(st.none(), wide_hours(day), wide_hours(day))),
         overrides=(draw(overrides(day)),) if one_in(draw, 5) else (),
-        busy=tuple(draw(st.lists(spans(zone, day), max_size=4))),
+        busy=Busy.of(draw(st.lists(spans(zone, day), max_size=4))),
         block_offs=(draw(recurrings(day)),) if one_in(draw, 5) else (),
         booked_on={day: draw(st.integers(0, 2))} if one_in(draw, 5) else {},
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from availability import ProblemError, decode, explain, prepare, solve
-from tests.availability.monday import change, exam, local, minutes, need, question, resource, span, step
+from tests.availability.monday import change, exam, local, minutes, need, question, resource, step
 
 ROOT = Path(__file__).parents[2]
 
@@ -259,7 +259,7 @@ def test_one_role_with_two_counts_in_visits_that_share_it_is_an_error() -> None:
     assert caught.value.path == "visits[1].steps[0].needs[0].count"
 
 
-BAD = question(resource(busy=(span("10:00", "09:00"),)))
+BAD = question(resource("dr-lee"), resource("dr-lee"))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ BAD = question(resource(busy=(span("10:00", "09:00"),)))
 def test_every_way_of_asking_refuses_it(ask: Callable[[object], object]) -> None:
     with pytest.raises(ProblemError) as caught:
         ask(BAD)
-    assert caught.value.path == "resources[0].busy[0].end"
+    assert caught.value.path == "resources[1].id"
 
 
 def test_structs_that_were_never_json_are_checked_all_the_same() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from availability import SlotProblem, solve
-from availability.problem import Grid, Span
+from availability.problem import Grid
+from availability.spans import Span
 from tests.availability import oracle
 from tests.availability.monday import (
     answer,

@@ -7,7 +7,8 @@ from datetime import datetime
 import pytest
 
 from availability import Fact, SlotProblem, explain
-from availability.problem import Closure, Grid, Span
+from availability.problem import Closure, Grid
+from availability.spans import Span
 from tests.availability.monday import (
     DAY,
     change,

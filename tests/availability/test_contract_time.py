@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from availability import decode
-from availability.problem import Grid, Recurring, Span
+from availability.problem import Grid, Recurring
+from availability.spans import Span
 from tests.availability.monday import (
     ALL_MORNING,
     exam,

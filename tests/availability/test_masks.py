@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from availability import decode, prepare, solve
+from availability import decode, encode, prepare, solve
 from availability.masks import Masks
 from tests.availability.monday import change, exam, local, need, question, resource, rule, span, step
 
@@ -20,7 +18,7 @@ def test_masks_serve_another_visit_and_a_window_inside() -> None:
 
 def test_equal_schedules_from_different_documents_are_the_same() -> None:
     problem = question(resource(busy=(span("09:00", "09:45"),)))
-    assert prepare(problem).serves(decode(msgspec.json.encode(problem)))
+    assert prepare(problem).serves(decode(encode(problem)))
 
 
 def test_masks_of_another_schedule_are_left_aside() -> None:

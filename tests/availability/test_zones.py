@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from availability import solve
-from availability.problem import Closure, Grid, Recurring, Resource, SlotProblem, Span
+from availability.problem import Closure, Grid, Recurring, Resource, SlotProblem
+from availability.spans import Span
 from tests.availability import oracle
 from tests.availability.monday import change, exam, hours, minutes, need, step
 
