@@ -123,7 +123,7 @@ async def claim(
     if instead_of:
         await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
     try:
-        await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, posed.taken))
+        await take(conn, practice, parts)
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
@@ -145,7 +145,7 @@ def each_visit(problem: SlotProblem, slot: Slot) -> list[tuple[Span, list[Occupi
     return visits
 
 
-async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, Occupied]], *, now: datetime) -> None:
+async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, Occupied]]) -> None:
     """Insert claims for these parts of resources' time, on the lowest lanes that are free there.
 
     The caller holds the locks of the days. Lanes do not end at the capacity here: the engine sees to it that what we
@@ -154,22 +154,16 @@ async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, O
     if not parts:
         return
     start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
-    taken = await schedule.taken(conn, practice.practice_id, start, end, now=now, own_hold=None)
-    await claims_db.insert_claims(conn, practice.practice_id, on_free_lanes(parts, taken))
-
-
-def on_free_lanes(parts: list[tuple[Holder, Occupied]], taken: schedule.Taken) -> list[tuple[Holder, Claim]]:
-    """Put parts of resources' time on the lowest lanes that are free there."""
-    already: dict[UUID, list[Claim]] = {}
+    already: dict[UUID, list[Claim]] = {UUID(part.resource): [] for _, part in parts}
+    for claimed in await claims_db.claimed(conn, practice.practice_id, start, end, already):
+        already[claimed.resource_id].append(claimed)
     claims: list[tuple[Holder, Claim]] = []
     for holder, part in parts:
         resource_id = UUID(part.resource)
-        if resource_id not in already:
-            already[resource_id] = taken.claims_of(resource_id)
         lanes = free_lanes(resource_id, part.start, part.end, already[resource_id])
         already[resource_id] += lanes
         claims += [(holder, lane) for lane in lanes]
-    return claims
+    await claims_db.insert_claims(conn, practice.practice_id, claims)
 
 
 def free_lanes(resource_id: UUID, start: datetime, end: datetime, taken: list[Claim]) -> list[Claim]:

@@ -184,15 +184,9 @@ def candidates(
 
 def _resources(stands: Standing, taken: schedule.Taken) -> tuple[Resource, ...]:
     return tuple(
-        msgspec.structs.replace(column, busy=_busy(taken.columns[one.resource_id]))
-        if one.resource_id in taken.columns
-        else column
+        msgspec.structs.replace(column, busy=taken.busy[one.resource_id]) if one.resource_id in taken.busy else column
         for one, column in zip(stands.resources, stands.columns, strict=True)
     )
-
-
-def _busy(column: schedule.Column) -> tuple[Span, ...]:
-    return tuple(Span(start=start, end=end) for start, end in zip(column.starts, column.ends, strict=True))
 
 
 async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:

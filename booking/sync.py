@@ -202,7 +202,7 @@ async def _put_appointments(
         busy = uses if status not in FREES_ITS_TIME else set()
         takes += [(holder, Occupied(resource=str(one), start=record.start, end=record.end)) for one in sorted(busy)]
     await mirror.insert_from_pims(conn, practice_id, added, now)
-    await take(conn, practice, takes, now=now)
+    await take(conn, practice, takes)
     return news
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from booking.db.pool import Connection
+from booking.db.pool import Connection, many
 
 LOCK_DAYS = """
 SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'claim', $1::uuid, day), 0)) FROM unnest($2::date[]) day
@@ -38,6 +38,19 @@ class Holder(Struct, frozen=True, kw_only=True):
 
     hold_id: UUID | None = None
     appointment_id: UUID | None = None
+
+
+CLAIMED = """
+SELECT resource_id, lane, starts_at, ends_at FROM claim
+WHERE practice_id = $1 AND ends_at > $2 AND starts_at < $3 AND resource_id = ANY($4)
+"""
+
+
+async def claimed(
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, resource_ids: Iterable[UUID]
+) -> list[Claim]:
+    """Return what is claimed of these resources between two instants, by whomever."""
+    return many(await conn.fetch(CLAIMED, practice_id, start, end, list(resource_ids)), Claim)
 
 
 INSERT_CLAIMS = """
