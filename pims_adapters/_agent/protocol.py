@@ -3,7 +3,11 @@
 The agent only ever connects outward. It says hello, pushes pages of rows feed by feed, fetches calls, and reports what
 became of them. Rows have one shape for every system and that system's own words (statuses, species, sexes): what these
 mean is known to the system's folder on our side, so that an agent need not be updated for a word. Times are local
-wall-clock time of the practice, as such systems keep them; `as_of` and `clock` are instants by the agent's clock.
+wall-clock time of the practice, as such systems keep them; `as_of`, `clock` and `deadline` are instants by the agent's
+clock, which need not be right.
+
+What cannot stand is answered with a problem document (RFC 9457) whose `code` says what to do; `docs/agent.md` lists
+them. 409 `another-cursor` to a page carries the `cursor` to go on from and so reads as a `PageKept`.
 """
 
 from __future__ import annotations
@@ -26,9 +30,7 @@ Local = Annotated[datetime, Meta(tz=False)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Minutes = Annotated[int, Meta(ge=0, le=7 * 24 * 60)]
 
-Table = Literal[
-    "staff", "room", "type", "hours", "closure", "block", "client", "patient", "appointment", "vaccine", "reminder"
-]
+Table = Literal["staff", "room", "type", "closure", "block", "client", "patient", "appointment", "vaccine", "reminder"]
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -39,13 +41,25 @@ class Row(Message, frozen=True, kw_only=True, tag_field="table"):
     """One record of the PIMS as it stands there now."""
 
 
+class Hours(Message, frozen=True, kw_only=True):
+    """Time in which a person or room works: once, or again and again by `rrule` (RFC 5545)."""
+
+    starts: Local
+    minutes: Minutes
+    rrule: Annotated[str, Meta(max_length=500)] | None = None
+
+
 class Staff(Row, frozen=True, kw_only=True, tag="staff"):
-    """A person with a column of the schedule. `title` is the system's word (`Veterinarian`, `Technician`, …)."""
+    """A person with a column of the schedule. `title` is the system's word (`Veterinarian`, `Technician`, …).
+
+    `hours` is left out where the system keeps none.
+    """
 
     id: Id
     name: Name
     title: Word = ""
     active: bool = True
+    hours: Annotated[tuple[Hours, ...], Meta(max_length=200)] | None = None
 
 
 class Room(Row, frozen=True, kw_only=True, tag="room"):
@@ -54,6 +68,7 @@ class Room(Row, frozen=True, kw_only=True, tag="room"):
     id: Id
     name: Name
     active: bool = True
+    hours: Annotated[tuple[Hours, ...], Meta(max_length=200)] | None = None
 
 
 class Type(Row, frozen=True, kw_only=True, tag="type"):
@@ -63,17 +78,6 @@ class Type(Row, frozen=True, kw_only=True, tag="type"):
     name: Name
     minutes: Minutes
     active: bool = True
-
-
-class Hours(Row, frozen=True, kw_only=True, tag="hours"):
-    """When a person or room works, where the system keeps it: once, or again and again by `rrule`."""
-
-    id: Id
-    staff: Id | None = None
-    room: Id | None = None
-    starts: Local
-    minutes: Minutes
-    rrule: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class Closure(Row, frozen=True, kw_only=True, tag="closure"):
@@ -86,7 +90,7 @@ class Closure(Row, frozen=True, kw_only=True, tag="closure"):
 
 
 class Block(Row, frozen=True, kw_only=True, tag="block"):
-    """Time of one column closed by the practice."""
+    """Time of one column, of a person or of a room, closed by the practice."""
 
     id: Id
     staff: Id | None = None
@@ -177,9 +181,7 @@ class Merged(Row, frozen=True, kw_only=True, tag="merged"):
     into: Id
 
 
-AnyRow = (
-    Staff | Room | Type | Hours | Closure | Block | Client | Patient | Appointment | Vaccine | Reminder | Gone | Merged
-)
+AnyRow = Staff | Room | Type | Closure | Block | Client | Patient | Appointment | Vaccine | Reminder | Gone | Merged
 
 
 class Hello(Message, frozen=True, kw_only=True):
@@ -215,7 +217,7 @@ class Welcome(Message, frozen=True, kw_only=True):
 
 
 class Page(Message, frozen=True, kw_only=True):
-    """`POST /agent/v1/pages`: rows since a cursor, oldest first.
+    """`POST /agent/v1/pages`: rows since a cursor, oldest first. `clock`: the agent's, as it sends this.
 
     Without rows and with the same cursor it says that nothing is new.
     """
@@ -226,6 +228,7 @@ class Page(Message, frozen=True, kw_only=True):
     cursor: Cursor
     more: bool
     as_of: Instant
+    clock: Instant
     rows: Annotated[tuple[AnyRow, ...], Meta(max_length=MOST_ROWS)] = ()
 
 
@@ -265,7 +268,11 @@ CallName = Literal[
 
 
 class Call(Message, frozen=True, kw_only=True):
-    """One thing to be done before `deadline`. With a `key` it is done at most once, however often it is fetched."""
+    """One thing to be begun before `deadline`, else left. With a `key` it is done at most once, however often it comes.
+
+    An agent that has begun a creation under a key and does not know how it ended looks for its marker before it begins
+    anew.
+    """
 
     id: Id
     call: CallName
@@ -373,18 +380,23 @@ class SetStatus(Message, frozen=True, kw_only=True):
 
 
 class ListRows(Message, frozen=True, kw_only=True):
-    """Body of `list`: everything of a table; of appointments and blocks what touches the local days."""
+    """Body of `list`: everything of a table; of appointments and blocks what touches the local days.
+
+    `after`: the `next` of the answer before.
+    """
 
     table: Table
     first: date
     last: date
+    after: Cursor | None = None
 
 
 class Rows(Message, frozen=True, kw_only=True):
-    """Rows in answer to a call. `complete` False: the agent broke off."""
+    """Rows in answer to a call; `next`: there are more. `complete` False: the agent broke off."""
 
     rows: tuple[AnyRow, ...]
     complete: bool = True
+    next: Cursor | None = None
     as_of: Instant | None = None
 
 
