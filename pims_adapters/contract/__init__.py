@@ -6,6 +6,7 @@ times are the practice's, instants are aware. A vendor's exceptions stop at the 
 arrives as one of the four errors below. Rate limits and how much may be asked at once are the adapter's own business.
 """
 
+from pims_adapters.contract.abilities import ABILITIES, Ability, abilities_of
 from pims_adapters.contract.adapter import (
     CancelsAppointments,
     ChangesAppointments,
@@ -73,6 +74,8 @@ from pims_adapters.contract.system import (
 )
 
 __all__ = [
+    "ABILITIES",
+    "Ability",
     "AgentSeen",
     "Appointment",
     "AppointmentDraft",
@@ -124,4 +127,5 @@ __all__ = [
     "System",
     "Vaccination",
     "Visitor",
+    "abilities_of",
 ]

@@ -45,6 +45,10 @@ class CreatesAppointments(Protocol):
     def write_lag(self) -> timedelta:
         """How long what was sent may take until `find` sees it; absence before that proves nothing."""
 
+    @property
+    def asks(self) -> tuple[DraftField, ...]:
+        """What it asks of drafts beyond what our structs do."""
+
     async def create_appointment(self, draft: AppointmentDraft, key: str) -> str | None:
         """Create an appointment that carries our key."""
 
@@ -58,10 +62,6 @@ class CreatesAppointments(Protocol):
 @runtime_checkable
 class CreatesClients(Protocol):
     """The PIMS keeps clients and patients, and lets them be created."""
-
-    @property
-    def asks(self) -> tuple[DraftField, ...]:
-        """What it asks of drafts beyond what our structs do."""
 
     async def create_client(self, draft: ClientDraft, key: str) -> str | None:
         """Create a client that carries our key."""

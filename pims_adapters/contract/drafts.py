@@ -9,12 +9,12 @@ from msgspec import Struct
 
 
 class DraftField(Struct, frozen=True, kw_only=True):
-    """What the PIMS asks of one field of a draft, named as in `ClientDraft` or `PatientDraft`.
+    """What the PIMS asks of one field of a draft, named as in `ClientDraft`, `PatientDraft` or `AppointmentDraft`.
 
     `longest`: longer text would be refused or cut. `words`: the only values it takes, in our words.
     """
 
-    of: Literal["client", "patient"]
+    of: Literal["client", "patient", "appointment"]
     field: str
     required: bool = False
     longest: int | None = None

@@ -28,7 +28,13 @@ class DemoAdapter:
     """One connection to one demo PIMS (see `contract.PimsAdapter` for what each call promises)."""
 
     feeds = (EVERYTHING,)
-    asks: tuple[contract.DraftField, ...] = ()
+    asks = (
+        contract.DraftField(of="client", field="given_name", longest=200),
+        contract.DraftField(of="client", field="family_name", longest=200),
+        contract.DraftField(of="patient", field="name", longest=200),
+        contract.DraftField(of="patient", field="breed", longest=200),
+        contract.DraftField(of="appointment", field="description", longest=4000),
+    )
     write_lag = timedelta()
 
     def __init__(self, exchange: Exchange) -> None:
