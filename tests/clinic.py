@@ -134,6 +134,9 @@ class Simulator:
     def ask(self, call: str, **query: object) -> httpx.Response:
         return self._http.get(f"/agent/{call}", params={name: str(value) for name, value in query.items()})
 
+    def find_clients(self, **wanted: str) -> httpx.Response:
+        return self._http.post("/agent/find_clients", json=wanted)
+
     def write(self, call: str, body: Row | object) -> httpx.Response:
         return self._http.post(f"/agent/{call}", content=msgspec.json.encode(body))
 
@@ -144,6 +147,11 @@ class Simulator:
         answer = self._http.post(path, content=msgspec.json.encode(body))
         assert answer.is_success, f"{path} was refused: {answer.text}"
         return answer.json()
+
+    def cpu_seconds(self) -> float:
+        """Return how long its process has computed."""
+        found: float = self._get("/control/cpu")["seconds"]
+        return found
 
     def stop(self) -> None:
         self._http.close()

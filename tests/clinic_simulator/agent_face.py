@@ -31,22 +31,25 @@ class About(Struct, frozen=True, kw_only=True):
     timezone: str
     clock: datetime
     write_lag_seconds: float
+    skew_seconds: float
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """A page of the log. `age_seconds`: how old what it shows is."""
+    """A page of the log. `age_seconds`: how old what it shows is; `skew_seconds`: how wrong the machine's clock is."""
 
     rows: tuple[AnyRow, ...]
     cursor: str
     more: bool
     age_seconds: float
+    skew_seconds: float
 
 
 class Listed(Struct, frozen=True, kw_only=True):
-    """Rows of a table. `age_seconds`: how old what they show is."""
+    """Rows of a table. `age_seconds`: how old what they show is; `next`: go on after this one, there are more."""
 
     rows: tuple[AnyRow, ...]
     age_seconds: float = 0
+    next: str | None = None
 
 
 def about(store: Store) -> About:
@@ -59,6 +62,7 @@ def about(store: Store) -> About:
         timezone=settings.said_zone or store.zone.key,
         clock=store.now + timedelta(seconds=settings.skew),
         write_lag_seconds=settings.write_lag[1],
+        skew_seconds=settings.skew,
     )
 
 
@@ -67,7 +71,11 @@ def changes(store: Store, tables: list[str], cursor: str | None, most: int) -> C
     entries, more = store.changes(tables, position(store, cursor), most)
     at = entries[-1].sequence if entries else position(store, cursor)
     return Changes(
-        rows=once_each(entries), cursor=f"{store.era}.{at}", more=more, age_seconds=max(store.settings.read_lag, 0)
+        rows=once_each(entries),
+        cursor=f"{store.era}.{at}",
+        more=more,
+        age_seconds=store.settings.read_lag,
+        skew_seconds=store.settings.skew,
     )
 
 
@@ -92,10 +100,17 @@ def position(store: Store, cursor: str | None) -> int:
     return int(sequence)
 
 
-def listing(store: Store, table: str, first: date, last: date) -> Listed:
-    """Return everything of a table; of the schedule what touches the local days."""
-    rows = tuple(row for row in store.seen[table].values() if _touches(row, first, last))
-    return Listed(rows=rows, age_seconds=store.settings.read_lag)
+def listing(store: Store, table: str, first: date, last: date, *, after: str | None, most: int) -> Listed:
+    """Return everything of a table, by identifier; of the schedule what touches the local days."""
+    rows = sorted((row for row in store.seen[table].values() if _touches(row, first, last)), key=_by_number)
+    if after is not None:
+        rows = [row for row in rows if _by_number(row) > (len(after), after)]
+    age = store.settings.read_lag
+    return Listed(rows=tuple(rows[:most]), age_seconds=age, next=rows[most - 1].id if len(rows) > most else None)
+
+
+def _by_number(row: AnyRow) -> tuple[int, str]:
+    return len(row.id), row.id
 
 
 def _touches(row: AnyRow, first: date, last: date) -> bool:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from time import monotonic
+from time import monotonic, process_time
 from typing import TypeVar
 
 import msgspec
 
-from pims_adapters._agent.protocol import AnyRow
+from pims_adapters._agent.protocol import AnyRow, FindClients
 from tests.clinic_simulator import agent_face, control
+from tests.clinic_simulator.agent_face import WRITES
 from tests.clinic_simulator.faults import Faults, Order
 from tests.clinic_simulator.http import Answer, Request
 from tests.clinic_simulator.staff import ACTIONS
@@ -67,8 +68,7 @@ class Clinic:
     # The agent's face, where faults strike
 
     def _agent(self, call: str, request: Request) -> Answer:
-        writes = request.method == "POST"
-        if not writes and call not in READS:
+        if (call in READS) == (call in WRITES):
             raise Refused(404, "no_such_path", f"There is nothing at {request.method} {request.path}.")
         fault = self.faults.take(call)
         if fault is None:
@@ -94,7 +94,7 @@ class Clinic:
         return answer
 
     def _act(self, call: str, request: Request, fault: Order | None = None) -> Answer:
-        if request.method == "POST":
+        if call in WRITES:
             return self._write(call, request.body)
         found = READS[call](self, request)
         if isinstance(found, agent_face.Changes | agent_face.Listed) and fault is not None:
@@ -143,7 +143,15 @@ def _changes(clinic: Clinic, request: Request) -> object:
 
 def _list(clinic: Clinic, request: Request) -> object:
     first, last = (date.fromisoformat(request.query[name]) for name in ("first", "last"))
-    return agent_face.listing(clinic.store, request.query["table"], first, last)
+    most = int(request.query.get("most", "500"))
+    return agent_face.listing(
+        clinic.store, request.query["table"], first, last, after=request.query.get("after"), most=most
+    )
+
+
+def _find_clients(clinic: Clinic, request: Request) -> object:
+    wanted = msgspec.json.decode(request.body, type=FindClients)
+    return agent_face.find_clients(clinic.store, wanted.phone, wanted.email)
 
 
 READS: dict[str, Callable[[Clinic, Request], object]] = {
@@ -154,9 +162,8 @@ READS: dict[str, Callable[[Clinic, Request], object]] = {
         "id": agent_face.find(clinic.store, request.query["table"], request.query["marker"])
     },
     "read": lambda clinic, request: agent_face.read(clinic.store, request.query["table"], request.query["id"]),
-    "find_clients": lambda clinic, request: agent_face.find_clients(
-        clinic.store, request.query.get("phone"), request.query.get("email")
-    ),
+    # Asked in a body, as a phone is nothing for an address.
+    "find_clients": _find_clients,
     "find_conversation": lambda clinic, request: {
         "id": agent_face.find_conversation(clinic.store, request.query["marker"])
     },
@@ -196,6 +203,7 @@ CONTROL: dict[tuple[str, str], Callable[[Clinic, Request], object]] = {
     ("DELETE", "faults"): _reset_faults,
     ("POST", "settings"): _settings,
     ("POST", "backups"): _back_up,
+    ("GET", "cpu"): lambda _clinic, _request: {"seconds": process_time()},
     ("GET", "state"): lambda clinic, _: control.state(clinic.store),
     ("GET", "trace"): lambda clinic, request: control.trace(clinic.store, int(request.query.get("after", "0"))),
 }
