@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from booking.db import code_texts, holds, idempotency, messages, waitlist, webhooks
+from booking.db import agent_calls, code_texts, holds, idempotency, messages, waitlist, webhooks
 from booking.db.pool import Pool, across_practices
 
 HOLDS_ARE_KEPT = timedelta(days=1)
@@ -15,12 +15,14 @@ MESSAGES_ARE_KEPT = timedelta(days=30)
 COUNTS_ARE_KEPT = timedelta(days=400)
 EVENTS_ARE_KEPT = timedelta(days=30)
 ENTRIES_ARE_KEPT = timedelta(days=30)
+CALLS_ARE_KEPT = timedelta(hours=1)
+KEYED_CALLS_ARE_KEPT = timedelta(days=90)
 
 log = structlog.get_logger()
 
 
 async def tidy(pool: Pool, now: datetime) -> None:
-    """Delete expired holds, used keys, and the traces of messages, webhooks and waits, each after its time."""
+    """Delete expired holds, used keys, and the traces of messages, webhooks, waits and agents, each after its time."""
     async with across_practices(pool) as conn:
         log.info(
             "housekeeping.tidied",
@@ -30,4 +32,7 @@ async def tidy(pool: Pool, now: datetime) -> None:
             counts=await code_texts.forget_old_counts(conn, (now - COUNTS_ARE_KEPT).date()),
             webhook_events=await webhooks.forget_old_events(conn, now - EVENTS_ARE_KEPT),
             waitlist_entries=await waitlist.forget_old_entries(conn, (now - ENTRIES_ARE_KEPT).date()),
+            agent_calls=await agent_calls.forget_old_calls(
+                conn, unkeyed_before=now - CALLS_ARE_KEPT, before=now - KEYED_CALLS_ARE_KEPT
+            ),
         )

@@ -46,8 +46,8 @@ def code_digest(secret_key: bytes, verification_id: str, code: str) -> str:
     return hmac.digest(secret_key, f"code/{verification_id}/{code}".encode(), "sha256").hex()
 
 
-Kind = Literal["cs", "hs", "mt", "vf", "vs", "cf", "wo"]
-"""Client session, hold secret, manage token, verification, staff key, calendar feed, waitlist offer."""
+Kind = Literal["cs", "hs", "mt", "vf", "vs", "cf", "wo", "ag"]
+"""Client session, hold secret, manage token, verification, staff key, calendar feed, waitlist offer, agent."""
 LONGEST_SEALED = 200
 
 

@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 from redis.asyncio import Redis
 
+from booking.adapters import Adapters
 from booking.db import connections, messages, waitlist, webhooks, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
@@ -28,8 +29,7 @@ from booking.sync import sync
 from booking.waitlist import CLOSES, LOOK_AGAIN, OPENS, PAUSE, look_through
 from booking.webhook_delivery import Sender, deliver_line
 from booking.write_back import deliver_due
-from pims_adapters import open_adapter
-from pims_adapters.contract import PimsAdapter, PimsError
+from pims_adapters.contract import PimsError
 
 POLL = timedelta(seconds=2)
 TIDY = timedelta(hours=1)
@@ -58,7 +58,7 @@ async def work(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await connect(database_url))
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
-        adapters = Adapters()
+        adapters = Adapters(pool, clock=now)
         stack.push_async_callback(adapters.close)
         wakes = {"write_back": asyncio.Event(), "message": asyncio.Event(), "webhook": asyncio.Event()}
         sender = Sender(site=site)
@@ -83,30 +83,6 @@ def open_channel(redis: Redis, *, smtp_url: str | None, mail_from: str, dev_mail
 def now() -> datetime:
     """Read the clock; everything below is given the instant or this function."""
     return datetime.now(UTC)
-
-
-class Adapters:
-    """The open adapters of this worker, one per connection, opened anew when its settings change."""
-
-    def __init__(self) -> None:
-        self._open: dict[UUID, tuple[Connection, PimsAdapter]] = {}
-
-    async def of(self, connection: Connection) -> PimsAdapter:
-        """Return the connection's adapter. Raises `PimsMisconfigured`."""
-        known = self._open.get(connection.connection_id)
-        if known is not None:
-            opened_for, adapter = known
-            if (opened_for.adapter, opened_for.settings) == (connection.adapter, connection.settings):
-                return adapter
-            await adapter.close()
-        adapter = open_adapter(connection.adapter, connection.settings)
-        self._open[connection.connection_id] = (connection, adapter)
-        return adapter
-
-    async def close(self) -> None:
-        """Close them all."""
-        for _, adapter in self._open.values():
-            await adapter.close()
 
 
 async def write_back_round(pool: Pool, adapters: Adapters) -> None:

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from redis.asyncio import Redis
 
 from booking.api import health, routes
+from booking.api.agent import calls as agent_calls
 from booking.api.limits import add_rate_limit_headers
 from booking.db.pool import connect
 from widget import book, console, dev, embed
@@ -30,7 +31,7 @@ REDIS_TIMEOUT_SECONDS = 2
 def create_app(settings: Settings) -> Litestar:
     """Make the application. Its stores are opened when it starts and closed when it stops."""
     return Litestar(
-        [static_file, health.router, routes.router, *routers(settings)],
+        [static_file, health.router, routes.router, agent_calls.router, *routers(settings)],
         state=State({"settings": settings, "site": site_of(settings)}),
         dependencies=DEPENDENCIES,
         lifespan=[stores],
@@ -57,6 +58,8 @@ async def stores(app: Litestar) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        if "agent_wakes" in app.state:
+            await app.state.agent_wakes.close()
         await app.state.redis.aclose()
         await app.state.pool.close()
 

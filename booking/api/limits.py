@@ -85,7 +85,7 @@ async def add_rate_limit_headers(message: Message, scope: Scope) -> None:
 
 
 def _counted_by(connection: Asking) -> str:
-    staff = connection.scope["state"].get("at_staff")
-    if staff is not None:
-        return str(staff.actor)
+    state = connection.scope["state"]
+    if "counted_by" in state:
+        return str(state["counted_by"])
     return address_block(connection.client.host if connection.client else "0.0.0.0")  # noqa: S104 - all share one

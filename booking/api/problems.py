@@ -18,6 +18,10 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta, Struct
 
+from booking.agents.calls import ResultRefused
+from booking.agents.lease import AgentRefused, AnotherAgent, HelloFirst, ProtocolRefused
+from booking.agents.pages import AnotherCursor, BacklogFull, PageRefused
+from booking.agents.tokens import AgentUnknown, NoAgentNeeded
 from booking.api.given import HttpRequest
 from booking.api.limits import RateLimited
 from booking.api.refusals import (
@@ -192,6 +196,16 @@ PROBLEMS: dict[type[Exception], Kind] = {
     TooManyFeeds: Kind(status=409, code="too-many-feeds", title="No more calendar feeds"),
     FeedUnknown: Kind(status=404, code="feed-unknown", title="No such calendar feed"),
     ProviderUnknown: Kind(status=422, code="provider-unknown", title="No such provider"),
+    NoAgentNeeded: Kind(status=409, code="no-agent-needed", title="No connection through an agent"),
+    AgentUnknown: Kind(status=401, code="agent-unknown", title="Not an agent's token"),
+    AgentRefused: Kind(status=403, code="agent-refused", title="The agent does not fit the connection"),
+    ProtocolRefused: Kind(status=422, code="protocol-refused", title="Another version of the protocol"),
+    AnotherAgent: Kind(status=409, code="another-agent", title="Another agent has the line", retryable=True),
+    HelloFirst: Kind(status=409, code="hello-first", title="Say hello first"),
+    AnotherCursor: Kind(status=409, code="another-cursor", title="Another page comes first"),
+    PageRefused: Kind(status=422, code="page-refused", title="The page cannot be kept"),
+    BacklogFull: Kind(status=503, code="backlog-full", title="Many pages wait already", retryable=True),
+    ResultRefused: Kind(status=422, code="result-refused", title="Neither an answer nor a failure"),
 }
 """Every error of the domain that a request can end in. A subclass without a line of its own is answered as its base."""
 

@@ -25,7 +25,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=100)]
 Name = Annotated[str, Meta(max_length=200)]
 Word = Annotated[str, Meta(max_length=60)]
 Text = Annotated[str, Meta(max_length=20_000)]
-Cursor = Annotated[str, Meta(max_length=500)]
+Cursor = Annotated[str, Meta(min_length=1, max_length=500)]
 Local = Annotated[datetime, Meta(tz=False)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Minutes = Annotated[int, Meta(ge=0, le=7 * 24 * 60)]
@@ -241,12 +241,14 @@ class PageKept(Message, frozen=True, kw_only=True):
 class Fetch(Message, frozen=True, kw_only=True):
     """`POST /agent/v1/calls/fetch`: give me what is to be done.
 
-    Answered at once, or when something comes, within `wait_seconds`.
+    Answered at once, or when something comes, within `wait_seconds`. `holding`: the calls that this instance is still
+    at; others that it fetched and has not reported come again, as an answer of ours may have been lost.
     """
 
     instance: Id
     wait_seconds: Annotated[float, Meta(ge=0, le=30)] = 20
     most: Annotated[int, Meta(ge=1, le=50)] = 10
+    holding: Annotated[tuple[Id, ...], Meta(max_length=200)] | None = None
 
 
 CallName = Literal[
@@ -303,6 +305,12 @@ class Result(Message, frozen=True, kw_only=True):
     id: Id
     answer: Raw | None = None
     failure: Failure | None = None
+
+
+class Bye(Message, frozen=True, kw_only=True):
+    """`POST /agent/v1/bye`: I stop, another may take my place at once; answered with `Done`."""
+
+    instance: Id
 
 
 class FindClients(Message, frozen=True, kw_only=True):

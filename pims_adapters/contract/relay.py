@@ -27,6 +27,12 @@ class Relay(Protocol):
         (`outcome_unknown` once it has fetched a call that writes), and `PimsMisconfigured` where no agent was set up.
         """
 
+    async def settle(self, call: str, key: str, *, lag: timedelta) -> None:
+        """Hear that the PIMS was just asked and has nothing that carries a key.
+
+        What the agent fetched under it `lag` or longer ago did not happen, then: it may be asked for once more.
+        """
+
     async def agent(self) -> AgentSeen | None:
         """Return what the agent last said of itself; None before it first came."""
 

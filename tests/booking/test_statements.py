@@ -23,6 +23,8 @@ WITHOUT_PRACTICE = {
     "webhooks.FORGET_OLD_EVENTS": "housekeeping, as above",
     "code_texts.FORGET_OLD_COUNTS": "housekeeping, as above",
     "code_texts.COUNT_IN_TOTAL": "counts for the whole installation, which pays for the texts of all",
+    "agent_calls.FORGET_OLD_CALLS": "housekeeping, as above",
+    "agent_calls.NOTIFY": "wakes whoever waits and says nothing",
     "configuration.SETTLE": "lets the triggers of this transaction fire before its end",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAYS": "the practice is part of the lock's key",

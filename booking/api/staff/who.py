@@ -76,6 +76,7 @@ class Needs(Struct, frozen=True):
             await OF_STRANGERS(connection, handler)
             raise
         connection.scope["state"]["at_staff"] = who
+        connection.scope["state"]["counted_by"] = str(who.actor)
         await OF_ONE(connection, handler)
         if not who.may(self.scope):
             raise ScopeMissing(f"{ScopeMissing.__doc__} It takes the scope `{self.scope}`.")

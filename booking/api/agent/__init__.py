@@ -1,0 +1,1 @@
+"""The agent's side of the line (`/agent/v1`): `calls` has its routes, `document` their OpenAPI document."""
