@@ -54,6 +54,7 @@ AVIMARK = Dialect(
         DraftField(of="patient", field="species", required=True),
         DraftField(of="patient", field="breed", longest=40),
         DraftField(of="patient", field="sex", words=("male", "male_neutered", "female", "female_spayed")),
+        DraftField(of="appointment", field="description", longest=1900),
     ),
     write_lag=timedelta(minutes=3),
     longest_notes=2000,
