@@ -13,6 +13,8 @@ from pims_adapters.demo.adapter import DemoAdapter
 from pims_adapters.demo.clinic.personas import OLIVIA_CARTER
 from tests.demo_clinic import DemoClinic, opened, running_clinic
 
+pytest.register_assert_rewrite("tests.pims_adapters.promises")
+
 _nights = itertools.count()
 
 
