@@ -11,6 +11,7 @@ import pytest
 from pims_adapters import system_of
 from pims_adapters.abilities import ABILITIES, abilities_of
 from pims_adapters.contract import (
+    AppointmentDraft,
     ClientDraft,
     CreatesAppointments,
     CreatesClients,
@@ -143,7 +144,7 @@ async def the_lag_of_writes_is_told(_peer: SystemPeer, adapter: Creates) -> None
 
 @promise(CreatesClients)
 async def what_is_asked_of_drafts_are_fields_they_have(_peer: SystemPeer, adapter: Everything) -> None:
-    drafts = {"client": ClientDraft, "patient": PatientDraft}
+    drafts = {"client": ClientDraft, "patient": PatientDraft, "appointment": AppointmentDraft}
     for asked in adapter.asks:
         assert isinstance(asked, DraftField)
         assert asked.field in drafts[asked.of].__struct_fields__
