@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_datetime
 
@@ -36,3 +36,11 @@ def in_zone(instant: datetime, timezone: str) -> datetime:
 def spoken_time(instant: datetime, timezone: str) -> str:
     """Return a time as people say it, in the practice's zone: `Tuesday, March 3, 10:15 AM`."""
     return format_datetime(in_zone(instant, timezone), "EEEE, MMMM d, h:mm a", locale="en")
+
+
+def zone_exists(timezone: str) -> bool:
+    """Say whether there is a time zone of this name."""
+    try:
+        return bool(ZoneInfo(timezone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False

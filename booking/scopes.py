@@ -12,6 +12,7 @@ Scope = Literal[
     "clients:read",
     "configuration:read",
     "configuration:write",
+    "connection:write",
     "webhooks:write",
     "keys:write",
 ]

@@ -48,6 +48,14 @@ from booking.configure.changes import (
     NothingThere,
     OwnedByPims,
 )
+from booking.connect.refusals import (
+    ConnectionBegun,
+    ConnectionUnknown,
+    SettingsRefused,
+    StepOutOfOrder,
+    SystemUnknown,
+    TermsNotAccepted,
+)
 from booking.contacts import ContactUnreadableError
 from booking.holds import HoldUnknown
 from booking.identify import CannotBeEmailed, CannotBeTexted
@@ -195,6 +203,12 @@ PROBLEMS: dict[type[Exception], Kind] = {
     TooManyStreams: Kind(status=503, code="too-many-streams", title="Too many open streams", retryable=True),
     TooManyFeeds: Kind(status=409, code="too-many-feeds", title="No more calendar feeds"),
     FeedUnknown: Kind(status=404, code="feed-unknown", title="No such calendar feed"),
+    ConnectionUnknown: Kind(status=404, code="connection-unknown", title="No PIMS is connected"),
+    ConnectionBegun: Kind(status=409, code="connection-begun", title="A PIMS is connected already"),
+    SystemUnknown: Kind(status=422, code="system-unknown", title="No such PIMS"),
+    TermsNotAccepted: Kind(status=422, code="terms-not-accepted", title="The terms are not accepted"),
+    StepOutOfOrder: Kind(status=409, code="step-out-of-order", title="Something else is to be done first"),
+    SettingsRefused: Kind(status=422, code="settings-refused", title="This does not fit the PIMS"),
     ProviderUnknown: Kind(status=422, code="provider-unknown", title="No such provider"),
     NoAgentNeeded: Kind(status=409, code="no-agent-needed", title="No connection through an agent"),
     AgentUnknown: Kind(status=401, code="agent-unknown", title="Not an agent's token"),

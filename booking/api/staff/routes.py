@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from litestar import Router
 
-from booking.api.staff import appointments, clients, configuration, feeds, history, keys, preview, requests, webhooks
+from booking.api.staff import (
+    appointments,
+    clients,
+    configuration,
+    connection,
+    feeds,
+    history,
+    keys,
+    preview,
+    requests,
+    webhooks,
+)
 from booking.api.staff.who import OF_STAFF
 
 router = Router(
@@ -16,6 +27,7 @@ router = Router(
         feeds.router,
         webhooks.router,
         configuration.router,
+        connection.router,
         history.router,
         preview.router,
         clients.router,

@@ -21,7 +21,8 @@ def on_the_wire(type_: Any) -> Any:  # noqa: ANN401 - types are values here
     """Return a type with its structs named in camelCase, unknown fields refused, all the way down."""
     if isinstance(type_, type) and issubclass(type_, Struct):
         fields = msgspec.structs.fields(type_)
-        if not issubclass(type_, Settings) and not any("_" in one.encode_name for one in fields):
+        same = all(on_the_wire(one.type) == one.type and "_" not in one.encode_name for one in fields)
+        if same and not issubclass(type_, Settings):
             return type_
         wire = msgspec.defstruct(
             type_.__name__,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from booking.client_session import start_session
 from booking.contacts import read_contact
 from booking.db.pool import Pool
+from booking.scopes import Scope
 from tests.booking.api.serving import served
 from tests.widget.oak_lane import FROM_HERE, OakLane, browser_of, open_oak_lane, settings_of, sign_in_as
 
@@ -26,8 +27,7 @@ THOROUGH = bool(os.environ.get("VETSLOT_PROVE"))
 PHASES, EXAMPLES, SECONDS = ("examples,coverage,fuzzing", 100, 1200) if THOROUGH else ("fuzzing", 3, 9)
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-SCOPES = ["schedule:read", "schedule:write", "clients:read", "configuration:read", "configuration:write",
-          "webhooks:write", "keys:write"]  # fmt: skip
+SCOPES = list(get_args(Scope))
 
 
 @pytest.fixture
