@@ -8,6 +8,7 @@ from uuid import UUID
 
 from booking.agents.relay import DatabaseRelay
 from booking.agents.wakes import Wakes
+from booking.connect.credentials import opened_settings
 from booking.db.connections import Connection
 from booking.db.pool import Pool
 from pims_adapters import open_adapter, system_of
@@ -17,8 +18,9 @@ from pims_adapters.contract import PimsAdapter
 class Adapters:
     """What this process has open; a connection is opened anew when its settings change."""
 
-    def __init__(self, pool: Pool, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, pool: Pool, *, secret_key: bytes, clock: Callable[[], datetime]) -> None:
         self._pool = pool
+        self._secret_key = secret_key
         self._clock = clock
         self._wakes = Wakes(pool)
         self._open: dict[UUID, tuple[Connection, PimsAdapter]] = {}
@@ -28,10 +30,12 @@ class Adapters:
         known = self._open.get(connection.connection_id)
         if known is not None:
             opened_for, adapter = known
-            if (opened_for.adapter, opened_for.settings) == (connection.adapter, connection.settings):
+            if _opens_with(opened_for) == _opens_with(connection):
                 return adapter
+            del self._open[connection.connection_id]
             await adapter.close()
-        adapter = open_adapter(connection.adapter, connection.settings, self._relay(connection))
+        settings = opened_settings(connection, self._secret_key)
+        adapter = open_adapter(connection.adapter, settings, self._relay(connection))
         self._open[connection.connection_id] = (connection, adapter)
         return adapter
 
@@ -47,3 +51,7 @@ class Adapters:
         for _, adapter in self._open.values():
             await adapter.close()
         await self._wakes.close()
+
+
+def _opens_with(connection: Connection) -> tuple[object, ...]:
+    return connection.adapter, connection.settings, connection.sealed

@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from availability import Occupied
 from booking.claims import take
+from booking.connect.mapping import ImportSettings, mapped, outside
 from booking.contacts import Contact, read_email, read_phone
 from booking.db import claims, clients, connections, mirror, practices, write_backs
 from booking.db.claims import Holder
@@ -55,11 +57,12 @@ async def sync(
         except pims.CursorExpired:
             log.warning("sync.cursor_expired", connection=str(connection.connection_id))
             page = await adapter.changes(feed, None)
+        page = replace(page, changes=[*mapped(page.changes, connection.maps)])
         try:
             async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
                 if not await connections.lock_sync(conn, connection.practice_id, connection.connection_id, cursor):
                     return Synced(changes=applied, complete=False)  # another worker is at it, or has been
-                if await _apply(conn, connection.practice_id, page, clock()):
+                if await _apply(conn, connection, page, clock()):
                     await _check_not_overtaken(conn, connection.practice_id, written_before)
                 await connections.advance(
                     conn,
@@ -87,13 +90,14 @@ async def _check_not_overtaken(conn: Conn, practice_id: UUID, written_before: in
         raise _Overtaken
 
 
-async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: datetime) -> bool:
+async def _apply(conn: Conn, connection: Connection, page: pims.ChangePage, now: datetime) -> bool:
     """Apply one page: what others refer to first, and of a record that changed twice its last state.
 
     True: it had news for an appointment of ours.
     """
     if not page.changes:
         return False
+    practice_id, window = connection.practice_id, connection.import_settings
     practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
         raise LookupError("A connection's practice is kept as long as the connection.")
@@ -123,7 +127,7 @@ async def _apply(conn: Conn, practice_id: UUID, page: pims.ChangePage, now: date
         if isinstance(change, pims.Patient) and not await mirror.put_patient(conn, practice_id, uuid4(), change):
             log.warning("sync.patient_of_unknown_client", practice=str(practice_id), pims_id=change.pims_id)
     appointments = [one for one in last.values() if isinstance(one, pims.Appointment)]
-    news = await _put_appointments(conn, practice, appointments, resource_ids, now)
+    news = await _put_appointments(conn, practice, appointments, resource_ids, window, now)
     for gone in page.changes:
         if isinstance(gone, pims.Gone):
             await _forget(conn, practice_id, gone, now)
@@ -159,7 +163,12 @@ async def _put_clients(conn: Conn, practice: Practice, records: list[pims.Client
 
 
 async def _put_appointments(
-    conn: Conn, practice: Practice, records: list[pims.Appointment], resource_ids: dict[str, UUID], now: datetime
+    conn: Conn,
+    practice: Practice,
+    records: list[pims.Appointment],
+    resource_ids: dict[str, UUID],
+    window: ImportSettings | None,
+    now: datetime,
 ) -> bool:
     """Mirror appointments and what they take, double bookings included; one that did not change keeps its claims.
 
@@ -178,6 +187,8 @@ async def _put_appointments(
         uses = {resource_ids[pims_id] for pims_id in record.resources if pims_id in resource_ids}
         ours = known.get(record.pims_id)
         if ours is None:
+            if outside(record, window, now):
+                continue
             appointment_id, status = uuid4(), record.status
             added.append((appointment_id, record))
         else:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -18,10 +19,12 @@ import structlog
 from redis.asyncio import Redis
 
 from booking.adapters import Adapters
-from booking.db import connections, messages, waitlist, webhooks, write_backs
+from booking.connect.steps import note_imported
+from booking.connect.trial import do_survey
+from booking.db import connection_steps, connections, messages, practices, waitlist, webhooks, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
-from booking.db.pool import Pool, across_practices, connect
+from booking.db.pool import Pool, across_practices, connect, of_practice
 from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.site import Site
@@ -37,6 +40,7 @@ WAITLIST = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=3)
 AT_ONCE = 20
 FEW = 2
+SURVEY_LEASE = timedelta(minutes=10)
 MESSAGE_LEASE = timedelta(seconds=30)
 MESSAGE_PAUSE = timedelta(seconds=30)
 MESSAGE_TRIES = 10
@@ -58,9 +62,9 @@ async def work(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await connect(database_url))
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
-        adapters = Adapters(pool, clock=now)
+        adapters = Adapters(pool, secret_key=site.secret_key, clock=now)
         stack.push_async_callback(adapters.close)
-        wakes = {"write_back": asyncio.Event(), "message": asyncio.Event(), "webhook": asyncio.Event()}
+        wakes = {what: asyncio.Event() for what in ("write_back", "message", "webhook", "survey")}
         sender = Sender(site=site)
         channel = open_channel(redis, smtp_url=smtp_url, mail_from=mail_from, dev_mailbox=dev_mailbox)
         async with asyncio.TaskGroup() as loops:
@@ -70,6 +74,7 @@ async def work(
             loops.create_task(keep_doing(lambda: webhook_round(pool, sender), POLL, wakes["webhook"]))
             loops.create_task(keep_doing(lambda: waitlist_round(pool, site), WAITLIST, asyncio.Event()))
             loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
+            loops.create_task(keep_doing(lambda: survey_round(pool, adapters), POLL, wakes["survey"]))
             loops.create_task(keep_doing(lambda: tidy(pool, now()), TIDY, asyncio.Event()))
 
 
@@ -111,11 +116,28 @@ async def sync_round(pool: Pool, adapters: Adapters) -> None:
     async def catch_up(connection: Connection) -> None:
         async with room:
             try:
-                await sync(pool, await adapters.of(connection), connection, clock=now)
+                synced = await sync(pool, await adapters.of(connection), connection, clock=now)
+                if connection.status == "importing" and synced.complete:
+                    async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
+                        await note_imported(conn, connection.practice_id)
             except PimsError as failure:
                 await note_failure(pool, connection, failure)
 
     await all_of([catch_up(connection) for connection in working])
+
+
+async def survey_round(pool: Pool, adapters: Adapters) -> None:
+    """Do the surveys that were asked for, one after the other: nobody books by them."""
+    while True:
+        at = now()
+        async with across_practices(pool) as conn:
+            practice_id = await connection_steps.take_survey(conn, at, at + SURVEY_LEASE)
+            if practice_id is None:
+                return
+            practice = await practices.practice_by_id(conn, practice_id)
+            connection = await connections.connection_of(conn, practice_id)
+        if practice is not None and connection is not None:
+            await do_survey(pool, practice, partial(adapters.of, connection), now=at)
 
 
 async def note_failure(pool: Pool, connection: Connection, failure: PimsError) -> None:

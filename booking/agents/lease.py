@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from booking.connect.steps import agent_came
 from booking.db import agent_pages, agents, connections, practices
 from booking.db.agents import Agent, Said
 from booking.db.pool import Connection, Pool, of_practice
@@ -87,6 +88,7 @@ async def greet(pool: Pool, agent: Agent, hello: protocol.Hello, *, now: datetim
                 skew=hello.clock - now,
                 now=now,
             )
+            await agent_came(conn, agent.practice_id)
             feeds = await _feeds(conn, connection)
     if reason is not None:
         raise (ProtocolRefused if hello.protocol != protocol.VERSION else AgentRefused)(reason)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hmac
 import os
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pims_adapters.contract import PimsMisconfigured
+
 NONCE_BYTES = 12
 
 
-class CredentialsUnreadable(Exception):
+class CredentialsUnreadable(PimsMisconfigured):
     """The stored credentials cannot be read any more. Please enter them again."""
 
 
@@ -38,6 +41,26 @@ def unseal(sealed: bytes | None, *, secret_key: bytes, practice_id: UUID, connec
     except (InvalidTag, ValueError):
         raise CredentialsUnreadable(CredentialsUnreadable.__doc__) from None
     return msgspec.json.decode(text, type=dict[str, str])
+
+
+class Kept(Protocol):
+    """A connection's row, as far as it knows how to connect."""
+
+    @property
+    def practice_id(self) -> UUID: ...
+    @property
+    def connection_id(self) -> UUID: ...
+    @property
+    def settings(self) -> dict[str, str]: ...
+    @property
+    def sealed(self) -> bytes | None: ...
+
+
+def opened_settings(kept: Kept, secret_key: bytes) -> dict[str, str]:
+    """Return the settings of a connection together with its credentials. Raises `CredentialsUnreadable`."""
+    return kept.settings | unseal(
+        kept.sealed, secret_key=secret_key, practice_id=kept.practice_id, connection_id=kept.connection_id
+    )
 
 
 def _cipher(secret_key: bytes) -> AESGCM:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from booking.connect.credentials import CredentialsUnreadable, seal, unseal
+from booking.connect.credentials import CredentialsUnreadable, opened_settings, seal, unseal
 from booking.connect.refusals import ConnectionUnknown, SettingsRefused, StepOutOfOrder
 from booking.connect.steps import audit, locked
 from booking.db import connection_steps as db
@@ -13,6 +14,9 @@ from booking.db.connection_steps import Found, Steps
 from booking.db.pool import Connection, Pool, of_practice
 from pims_adapters import contract as pims
 from pims_adapters import open_adapter, system_of
+
+RelayOf = Callable[[Pool, Steps], pims.Relay | None]
+"""Opens the line to the agent of a connection that has one."""
 
 
 async def enter_settings(
@@ -64,14 +68,7 @@ def _secrets_kept(steps: Steps, secret_key: bytes) -> dict[str, str]:
         return {}
 
 
-def opened_settings(steps: Steps, secret_key: bytes) -> dict[str, str]:
-    """Return the settings of a connection with its credentials. Raises `CredentialsUnreadable`."""
-    return steps.settings | unseal(
-        steps.sealed, secret_key=secret_key, practice_id=steps.practice_id, connection_id=steps.connection_id
-    )
-
-
-async def check(pool: Pool, practice_id: UUID, *, secret_key: bytes, relay: pims.Relay | None, now: datetime) -> Steps:
+async def check(pool: Pool, practice_id: UUID, *, secret_key: bytes, relay_of: RelayOf, now: datetime) -> Steps:
     """Ask the PIMS who it is, and keep its answer or why there was none. Raises `StepOutOfOrder`.
 
     The PIMS is asked outside any transaction: it may take its time.
@@ -82,7 +79,7 @@ async def check(pool: Pool, practice_id: UUID, *, secret_key: bytes, relay: pims
         raise ConnectionUnknown(ConnectionUnknown.__doc__)
     if steps.status in ("requested", "activating"):
         raise StepOutOfOrder(StepOutOfOrder.__doc__)
-    found = await _ask(steps, secret_key, relay, now)
+    found = await _ask(steps, secret_key, relay_of(pool, steps), now)
     async with of_practice(pool, practice_id) as conn, conn.transaction():
         await db.set_checked(conn, practice_id, found)
         return await locked(conn, practice_id)
@@ -91,7 +88,7 @@ async def check(pool: Pool, practice_id: UUID, *, secret_key: bytes, relay: pims
 async def _ask(steps: Steps, secret_key: bytes, relay: pims.Relay | None, now: datetime) -> Found:
     try:
         adapter = open_adapter(steps.adapter, opened_settings(steps, secret_key), relay)
-    except (pims.PimsMisconfigured, CredentialsUnreadable) as failure:
+    except pims.PimsMisconfigured as failure:
         return Found(at=now, problem=str(failure))
     try:
         said = await adapter.check()

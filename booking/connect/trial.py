@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -34,8 +34,10 @@ async def ask_survey(conn: Connection, practice_id: UUID, *, now: datetime) -> S
     return await locked(conn, practice_id)
 
 
-async def survey_connection(pool: Pool, practice: Practice, adapter: pims.PimsAdapter, *, now: datetime) -> None:
-    """Do a survey that was asked for, and keep what it found or why it found nothing."""
+async def do_survey(
+    pool: Pool, practice: Practice, adapter: Callable[[], Awaitable[pims.PimsAdapter]], *, now: datetime
+) -> None:
+    """Do a survey that was asked for with the practice's adapter, and keep what it found or why it found nothing."""
     practice_id = practice.practice_id
     async with of_practice(pool, practice_id) as conn:
         steps = await db.steps_of(conn, practice_id)
@@ -52,7 +54,7 @@ async def survey_connection(pool: Pool, practice: Practice, adapter: pims.PimsAd
     ]
     found, failure = None, None
     try:
-        found = await survey(adapter, steps.maps, booked, timezone=practice.timezone, now=now)
+        found = await survey(await adapter(), steps.maps, booked, timezone=practice.timezone, now=now)
     except pims.PimsError as error:
         failure = str(error)
     async with of_practice(pool, practice_id) as conn, conn.transaction():

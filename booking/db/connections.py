@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from booking.connect.mapping import ImportSettings, Mapping
 from booking.db.pool import Connection as Conn
 from booking.db.pool import many, one
 
@@ -15,7 +16,10 @@ Status = Literal["requested", "activating", "ready_for_setup", "importing", "liv
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """A set-up adapter. `as_of`: our mirror shows the PIMS at that instant; `failure`: why it got no newer."""
+    """A set-up adapter. `as_of`: our mirror shows the PIMS at that instant; `failure`: why it got no newer.
+
+    `sealed`: the credentials, encrypted; `settings` has what is no secret.
+    """
 
     practice_id: UUID
     connection_id: UUID
@@ -26,9 +30,18 @@ class Connection(Struct, frozen=True, kw_only=True):
     as_of: datetime | None
     failing_since: datetime | None
     failure: str | None
+    sealed: bytes | None = None
+    mapping: Mapping | None = None
+    import_settings: ImportSettings | None = None
+
+    @property
+    def maps(self) -> Mapping:
+        """Which of the PIMS's things are which of ours; where nobody said so, all is taken over as it is."""
+        return self.mapping or Mapping()
 
 
-COLUMNS = "practice_id, connection_id, adapter, settings, status, cursor, as_of, failing_since, failure"
+COLUMNS = """practice_id, connection_id, adapter, settings, status, cursor, as_of, failing_since, failure, sealed,
+  mapping, import_settings"""
 
 # Across practices: a worker serves them all.
 ALL_CONNECTIONS = f"""

@@ -11,7 +11,10 @@ from litestar import Router, get, post, put
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from booking.api.given import ThePool, TheSite, now
+from booking.agents.relay import DatabaseRelay
+from booking.agents.tokens import NoAgentNeeded, issue_token, revoke_token, token_again
+from booking.agents.wakes import Wakes
+from booking.api.given import REPEATABLE, TheKey, ThePool, TheSite, now
 from booking.api.problems import declared
 from booking.api.staff.who import FromAnotherSite, Needs, NotSignedIn, ScopeMissing, TheStaff
 from booking.api.staff.wire import on_the_wire
@@ -29,7 +32,8 @@ from booking.connect.survey import Survey
 from booking.connect.todo import By, Step, todo
 from booking.db.connection_steps import Found, PracticeInformation, Steps, steps_of
 from booking.db.connections import Status
-from booking.db.pool import of_practice
+from booking.db.pool import Pool, of_practice
+from booking.once import KeyBusy, KeyMissing, KeyReused, keep, once
 from pims_adapters import system_of, systems
 
 REFUSED = (NotSignedIn, ScopeMissing, FromAnotherSite)
@@ -109,6 +113,18 @@ class Pause(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fi
     """Why nothing is to be read or written for a while."""
 
     because: Line
+
+
+class AgentToken(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The token of an agent. It is shown here only."""
+
+    token: str
+
+
+class NewAgentToken(Struct, frozen=True, kw_only=True):
+    """What is asked for, as an Idempotency-Key remembers it."""
+
+    connection_id: UUID
 
 
 class StepShown(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -216,7 +232,7 @@ async def enter_settings(who: TheStaff, pool: ThePool, site: TheSite, data: JSON
 async def check_connection(who: TheStaff, pool: ThePool, site: TheSite) -> ConnectionShown:
     """Try whether the PIMS answers and is the practice's own. Why it does not is told in `checked.problem`."""
     return _shown(
-        await entered.check(pool, who.practice.practice_id, secret_key=site.secret_key, relay=None, now=now())
+        await entered.check(pool, who.practice.practice_id, secret_key=site.secret_key, relay_of=_relay, now=now())
     )
 
 
@@ -266,6 +282,44 @@ async def resume_connection(who: TheStaff, pool: ThePool) -> ConnectionShown:
     practice_id = who.practice.practice_id
     async with of_practice(pool, practice_id) as conn, conn.transaction():
         return _shown(await steps.resume(conn, practice_id, by=who.actor, now=now()))
+
+
+@post(
+    "/agent-token",
+    guards=[Needs("connection:write")],
+    dependencies=REPEATABLE,
+    responses=declared(*REFUSED, ConnectionUnknown, NoAgentNeeded, KeyMissing, KeyReused, KeyBusy),
+)
+async def issue_agent_token(who: TheStaff, pool: ThePool, site: TheSite, key: TheKey) -> AgentToken:
+    """Issue the token with which the agent beside the PIMS comes in. The one before works for a day more."""
+    practice_id, at = who.practice.practice_id, now()
+    async with of_practice(pool, practice_id) as conn, conn.transaction():
+        connection_id = (await steps.locked(conn, practice_id)).connection_id
+        kept = await once(conn, practice_id, key, NewAgentToken(connection_id=connection_id), at)
+        if kept is not None:
+            return AgentToken(token=token_again(site.secret_key, practice_id, connection_id, int(kept)))
+        generation, token = await issue_token(
+            conn, practice_id, connection_id, by=who.actor, secret_key=site.secret_key, now=at
+        )
+        await keep(conn, practice_id, key, generation)
+    return AgentToken(token=token)
+
+
+@post("/agent-token/revoke", guards=[Needs("connection:write")], status_code=200, responses=declared(*OF_STEP))
+async def revoke_agent_token(who: TheStaff, pool: ThePool) -> ConnectionShown:
+    """Let the agent in no more, at once. Revoking again changes nothing."""
+    practice_id = who.practice.practice_id
+    async with of_practice(pool, practice_id) as conn, conn.transaction():
+        found = await steps.locked(conn, practice_id)
+        await revoke_token(conn, practice_id, found.connection_id, by=who.actor, now=now())
+        return _shown(found)
+
+
+def _relay(pool: Pool, found: Steps) -> DatabaseRelay | None:
+    """Return the line to the agent, where the PIMS speaks through one. A check asks only what the agent said."""
+    if not system_of(found.adapter).agent:
+        return None
+    return DatabaseRelay(pool, Wakes(pool), found.practice_id, found.connection_id, clock=now)
 
 
 def _system(name: str, given: frozenset[str] = frozenset()) -> SystemOffered:
@@ -329,6 +383,8 @@ router = Router(
         map_connection,
         set_import,
         go_live,
+        issue_agent_token,
+        revoke_agent_token,
         pause_connection,
         resume_connection,
     ],

@@ -17,6 +17,7 @@ from tests.widget.cedar_hill import CedarHill
 
 NEVER_ANSWERED = {
     "booking.configure.appointment_types.ChangeRefused": "told in the console's form",
+    "booking.connect.credentials.CredentialsUnreadable": "told on the connection",
     "booking.db.migrate.MigrationRefused": "told at a terminal",
     "booking.messages.Undelivered": "the worker's",
     "booking.messages.Undeliverable": "the worker's",

@@ -10,16 +10,17 @@ import httpx
 import msgspec
 import pytest
 
-from booking.connect.credentials import CredentialsUnreadable
-from booking.connect.entered import opened_settings
+from booking.connect.credentials import CredentialsUnreadable, opened_settings
 from booking.connect.steps import TERMS, note_imported
-from booking.connect.trial import survey_connection
+from booking.connect.trial import do_survey
 from booking.db import connections
 from booking.db.connection_steps import steps_of
 from booking.db.pool import Pool, across_practices, of_practice
 from booking.db.practices import Practice
 from booking.sync import sync
 from pims_adapters import open_adapter
+from pims_adapters._agent.protocol import VERSION
+from pims_adapters.contract import PimsAdapter
 from tests.demo_clinic import DemoClinic, running_clinic
 from tests.widget.oak_lane import (
     FROM_HERE,
@@ -75,14 +76,18 @@ async def ask(owner: httpx.AsyncClient, step: str, **body: Any) -> dict[str, Any
     return found
 
 
-async def do_survey(oak_lane: OakLane) -> None:
+async def survey(oak_lane: OakLane) -> None:
     """Do what a worker does that was asked for a survey."""
     async with of_practice(oak_lane.pool, oak_lane.practice.practice_id) as conn:
         steps = await steps_of(conn, oak_lane.practice.practice_id)
     assert steps is not None
     assert steps.survey_due_at is not None
     adapter = open_adapter(steps.adapter, opened_settings(steps, SECRET_KEY))
-    await survey_connection(oak_lane.pool, oak_lane.practice, adapter, now=datetime.now(UTC))
+
+    async def opened() -> PimsAdapter:
+        return adapter
+
+    await do_survey(oak_lane.pool, oak_lane.practice, opened, now=datetime.now(UTC))
     await adapter.close()
 
 
@@ -91,7 +96,7 @@ async def up_to_the_survey(owner: httpx.AsyncClient, oak_lane: OakLane, clinic: 
     await ask(owner, "settings", settings=clinic.settings)
     await ask(owner, "check")
     await ask(owner, "survey")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
     found: dict[str, Any] = (await owner.get(CONNECTION)).json()
     return found
 
@@ -123,7 +128,7 @@ async def test_a_practice_connects_its_pims_from_the_first_question_to_live(
     assert checked["checked"]["name"] == "Riverside Animal Hospital"
     assert checked["next"] == "survey"
     assert (await ask(owner, "survey"))["steps"][3]["by"] == "vetslot"
-    await do_survey(oak_lane)
+    await survey(oak_lane)
 
     surveyed = (await owner.get(CONNECTION)).json()
     assert surveyed["survey"]["counts"]["client"] >= 400
@@ -132,7 +137,7 @@ async def test_a_practice_connects_its_pims_from_the_first_question_to_live(
     assert (await ask(owner, "mapping", **mapping_of(oak_lane)))["next"] == "import_settings"
     assert (await ask(owner, "import", **IMPORT))["next"] == "dry_run"
     await ask(owner, "survey")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
 
     tried = (await owner.get(CONNECTION)).json()
     assert tried["next"] == "dry_run"
@@ -280,7 +285,7 @@ async def test_a_mapping_changed_after_the_dry_run_is_tried_again_before_it_goes
     await ask(owner, "mapping", **mapping_of(oak_lane))
     await ask(owner, "import", **IMPORT)
     await ask(owner, "survey")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
     await ask(owner, "mapping", **{**mapping_of(oak_lane), "resources": []})
     refused = await owner.post(f"{CONNECTION}/go-live", json={"acceptConflicts": True})
     assert "Try the import" in refused.json()["detail"]
@@ -296,7 +301,7 @@ async def test_another_time_zone_blocks_the_import_however_often_it_is_accepted(
     await ask(owner, "mapping")
     await ask(owner, "import", **IMPORT)
     await ask(owner, "survey")
-    await do_survey(elsewhere)
+    await survey(elsewhere)
     refused = await owner.post(f"{CONNECTION}/go-live", json={"acceptConflicts": True})
     assert "time zone America/New_York" in refused.json()["detail"]
 
@@ -319,7 +324,7 @@ async def test_a_visit_booked_with_us_that_meets_another_in_the_pims_is_found_by
     )
     await ask(owner, "mapping", **mapping_of(oak_lane))
     await ask(owner, "survey")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
     conflicts = (await owner.get(CONNECTION)).json()["survey"]["conflicts"]
     assert "double_booking" in [one["kind"] for one in conflicts]
 
@@ -332,14 +337,14 @@ async def test_a_survey_that_fails_says_why_and_writes_nothing(
     await ask(owner, "check")
     await ask(owner, "survey")
     clinic.order_fault("changes", "unavailable")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
     failed = (await owner.get(CONNECTION)).json()
     assert failed["next"] == "survey"
     assert "The PIMS failed" in failed["steps"][3]["explanation"]
     async with across_practices(oak_lane.pool) as conn:
         assert await conn.fetchval("SELECT count(*) FROM client") == 0
     await ask(owner, "survey")
-    await do_survey(oak_lane)
+    await survey(oak_lane)
     assert (await owner.get(CONNECTION)).json()["next"] == "mapping"
 
 
@@ -384,3 +389,38 @@ async def test_each_step_is_in_the_audit_log(owner: httpx.AsyncClient, clinic: D
     await ask(owner, "settings", settings=clinic.settings)
     told = (await owner.get("/api/v1/staff/audit")).json()["items"]
     assert [one["after"]["step"] for one in told if one["what"] == "connection"] == ["settings", "begun"]
+
+
+async def test_a_system_behind_an_agent_waits_for_it_with_a_token_that_is_shown_once(
+    owner: httpx.AsyncClient, oak_lane: OakLane
+) -> None:
+    begun = await ask(owner, "", **ASKED | {"system": "cornerstone"})
+    assert begun["next"] == "activation"
+    await ask(owner, "activation", done=False)
+    first = await owner.post(f"{CONNECTION}/agent-token", headers={"Idempotency-Key": "one"})
+    again = await owner.post(f"{CONNECTION}/agent-token", headers={"Idempotency-Key": "one"})
+    assert first.json() == again.json()
+    token = first.json()["token"]
+    assert token not in (await owner.get(CONNECTION)).text
+    hello = {
+        "protocol": VERSION,
+        "instance": "i-1",
+        "agentVersion": "1",
+        "system": "cornerstone",
+        "practice": "p-1",
+        "practiceName": "Oak Lane",
+        "timezone": oak_lane.practice.timezone,
+        "clock": datetime.now(UTC).isoformat(),
+    }
+    greeted = await owner.post("/agent/v1/hello", json=hello, headers={"Authorization": f"Bearer {token}"})
+    assert greeted.is_success, greeted.text
+    assert (await owner.get(CONNECTION)).json()["status"] == "ready_for_setup"
+    await owner.post(f"{CONNECTION}/agent-token/revoke")
+    refused = await owner.post("/agent/v1/hello", json=hello, headers={"Authorization": f"Bearer {token}"})
+    assert refused.status_code == 401
+
+
+async def test_a_system_that_speaks_itself_has_no_agent_to_let_in(owner: httpx.AsyncClient) -> None:
+    await ask(owner, "", **ASKED)
+    refused = await owner.post(f"{CONNECTION}/agent-token", headers={"Idempotency-Key": "one"})
+    assert refused.json()["code"] == "no-agent-needed"
