@@ -48,12 +48,14 @@ class Mapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ImportSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the nightly part of the import runs, in which zone, and how much of the schedule is taken over."""
+    """When the nightly part of the import runs, in which zone, and how far back the schedule is taken over.
+
+    What is still to come always is: time that we did not know to be taken would be offered.
+    """
 
     hour: Annotated[int, Meta(ge=0, le=23)] = 2
     timezone: Annotated[str, Meta(min_length=1, max_length=60)]
     days_back: Annotated[int, Meta(ge=0, le=730)] = 30
-    days_ahead: Annotated[int, Meta(ge=30, le=730)] = 400
 
 
 def mapped(changes: Iterable[pims.Change], mapping: Mapping) -> Iterator[pims.Change]:
@@ -71,10 +73,8 @@ def mapped(changes: Iterable[pims.Change], mapping: Mapping) -> Iterator[pims.Ch
 
 
 def outside(one: pims.Appointment, window: ImportSettings | None, now: datetime) -> bool:
-    """Say whether an appointment that we do not know yet lies where the practice does not want it imported."""
-    if window is None:
-        return False
-    return one.end < now - timedelta(days=window.days_back) or one.start > now + timedelta(days=window.days_ahead)
+    """Say whether an appointment that we do not know yet is older than the practice wants it imported."""
+    return window is not None and one.end < now - timedelta(days=window.days_back)
 
 
 def in_their_words(draft: pims.PatientDraft, mapping: Mapping) -> pims.PatientDraft:

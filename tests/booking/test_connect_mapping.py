@@ -1,4 +1,4 @@
-"""Mapping: what is ignored never enters, species read in our words, and only what is in the window is taken over."""
+"""Mapping: what is ignored never enters, species read in our words, and old visits are left where they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from booking.connect.mapping import ImportSettings, Link, Mapping, in_their_word
 from pims_adapters import contract as pims
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-WINDOW = ImportSettings(timezone="America/New_York", days_back=30, days_ahead=90)
+WINDOW = ImportSettings(timezone="America/New_York", days_back=30)
 MAPPING = Mapping(
     resources=(Link(pims_id="gone-room", becomes="ignored"),),
     types=(Link(pims_id="old-type", becomes="ignored"),),
@@ -47,6 +47,6 @@ def test_a_species_is_written_in_the_one_word_of_the_pims_that_means_it() -> Non
     assert in_their_words(dog, Mapping()) == dog
 
 
-def test_what_lies_outside_the_window_is_not_taken_over() -> None:
-    assert [outside(visit(days), WINDOW, NOW) for days in (-31, -29, 89, 91)] == [True, False, False, True]
-    assert not outside(visit(4000), None, NOW)
+def test_what_is_older_than_the_window_is_not_taken_over_and_what_is_to_come_always_is() -> None:
+    assert [outside(visit(days), WINDOW, NOW) for days in (-31, -29, 89, 4000)] == [True, False, False, False]
+    assert not outside(visit(-4000), None, NOW)

@@ -42,7 +42,7 @@ ASKED = {
     "contactEmail": "kim@oak-lane.example",
     "terms": TERMS,
 }
-IMPORT = {"hour": 3, "timezone": "America/New_York", "daysBack": 30, "daysAhead": 200}
+IMPORT = {"hour": 3, "timezone": "America/New_York", "daysBack": 30}
 
 
 @pytest.fixture(scope="module")
