@@ -11,7 +11,7 @@ Assignment = dict[str, list[str]]
 """Role → ids of the resources that serve it."""
 
 
-class Slot(Struct, frozen=True, kw_only=True):
+class Slot(Struct, frozen=True, gc=False):
     """A bookable start (UTC), its end, and a witness: one assignment, or for several visits one each."""
 
     start: datetime

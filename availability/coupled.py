@@ -66,7 +66,7 @@ class Day:
         """Those of the wanted starts at which the plan and all commitments find their place."""
         possible = seat_all(self.board, plan, wanted, self.gates)
         if not self.movables and not possible.unsettled:
-            self._examples.update(possible.choices())
+            self._examples.update(possible.served().each())
             return possible.starts
         left = possible.starts | possible.unsettled
         for settled in reversed(self._settled):
@@ -93,7 +93,7 @@ class Day:
         reached = frozenset[str]().union(*(each.groups for each in self.movables))
         settled = seat_all(self.board, plan, bookable, self.gates)
         if not settled.unsettled and not groups_of(plan, self.board.masks) & reached:
-            return settled.choices()
+            return dict(settled.served().each())
         touched = [
             number
             for cluster in clusters_of(plan, self.board.masks, self.gates)
@@ -108,7 +108,7 @@ class Day:
         """Fix the next place of the next seat to the first candidate that works, each for the starts it works at."""
         open_seats = [number for number in seats if len(plan.seats[number].fixed) < plan.seats[number].count]
         if not open_seats:
-            found.update(seat_all(self.board, plan, starts, self.gates).choices())
+            found.update(seat_all(self.board, plan, starts, self.gates).served().each())
             return
         seat = plan.seats[open_seats[0]]
         for resource in seat.candidates:
@@ -130,7 +130,7 @@ class Day:
         if not left:
             return 0
         seating = seat_all(settled, plan, left, self.gates)
-        self._examples.update(seating.choices())
+        self._examples.update(seating.served().each())
         return left & ~seating.starts
 
     def _without_solved(self, plan: Plan, left: Minutes) -> Minutes:

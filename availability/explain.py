@@ -52,7 +52,7 @@ def explain(
         protect=(),
     )
     question = Question(at_start, masks_for(at_start, masks), effort)
-    if question.choices():
+    if question.served().starts:
         return Explanation(bookable=True)
     return Explanation(bookable=False, blockers=_Relaxation(question, start).smallest_sets(effort))
 

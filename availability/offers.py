@@ -42,7 +42,7 @@ def offered(question: Question) -> list[Offer]:
     if question.problem.protect:
         offers = list(_scored(question))
     else:
-        offers = [Offer(start, choice, 0) for start, choice in question.choices().items()]
+        offers = [Offer(start, choice, 0) for start, choice in question.served().each()]
     policy = question.problem.offer
     if policy.policy == "all":
         return offers

@@ -14,9 +14,9 @@ from availability.coupled import Day
 from availability.gates import Gates
 from availability.masks import Masks
 from availability.model import EFFORT
-from availability.plan import Choice, Plan, plan_of_visits
+from availability.plan import Plan, plan_of_visits
 from availability.problem import SlotProblem
-from availability.seating import Seating, seat_all
+from availability.seating import Seating, Served, seat_all
 
 
 class Question:
@@ -42,18 +42,19 @@ class Question:
         board = Board(self.masks, self.problem.now, 0, self.masks.calendar.size)
         return seat_all(board, self.plan, self.gates.starts, self.gates)
 
-    def choices(self) -> dict[int, Choice]:
-        """Every bookable start, on the masks' minutes, in order, with the first choice as listed."""
+    def served(self) -> Served:
+        """Every bookable start, on the masks' minutes, with the first choice as listed."""
         seating = self.seating()
         if not self.accepted.movables and not seating.unsettled:
-            return seating.choices()
-        found: dict[int, Choice] = {}
+            return seating.served()
+        starts, choices = [], []
         for part in self.days(seating.starts | seating.unsettled):
             bookable = part.day.bookable(self.plan, part.starts)
             self.warn_undecided(part)
             for start, choice in sorted(part.day.first_choices(self.plan, bookable).items()):
-                found[part.day.board.begin + start] = choice
-        return found
+                starts.append(part.day.board.begin + start)
+                choices.append(choice)
+        return Served(starts, range(len(starts)), choices)
 
     def days(self, possible: Minutes, *besides: Plan) -> Iterator[DayOfStarts]:
         """The local dates on which there are possible starts, each with the commitments that matter there.

@@ -8,7 +8,8 @@ without an unsettled start is cut off. The first choice found for a start is the
 
 from __future__ import annotations
 
-from operator import eq
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from availability.bits import Minutes, members, overlap
@@ -31,6 +32,18 @@ class Cover(NamedTuple):
     resources: tuple[tuple[str, ...], ...]
 
 
+class Served(NamedTuple):
+    """Starts in order, for each the number of the choice that serves it, and these choices."""
+
+    starts: list[int]
+    numbers: Sequence[int]
+    choices: list[Choice]
+
+    def each(self) -> Iterator[tuple[int, Choice]]:
+        """Every start with its choice."""
+        return zip(self.starts, map(self.choices.__getitem__, self.numbers), strict=True)
+
+
 class Seating:
     """Starts at which all seats can be filled, and by whom."""
 
@@ -43,74 +56,63 @@ class Seating:
 
     def choice_at(self, start: int) -> Choice:
         """The first choice in the order listed for one of the starts."""
+        return self._choice([next(each for each in covers if each.starts >> start & 1) for _, covers in self.covers])
+
+    def served(self) -> Served:
+        """Every start with the first choice in the order listed."""
+        starts = members(self.starts)
+        if not starts:
+            return Served([], [], [])
+        numbers = [_numbers(self.starts, starts, covers) for _, covers in self.covers]
+        if len(numbers) == 1:
+            return Served(starts, numbers[0], [self._choice([cover]) for cover in self.covers[0][1]])
+        together = list(zip(*numbers, strict=True))
+        number_of = {each: number for number, each in enumerate(dict.fromkeys(together))}
+        choices = [
+            self._choice([covers[number] for (_, covers), number in zip(self.covers, each, strict=True)])
+            for each in number_of
+        ]
+        return Served(starts, [number_of[each] for each in together], choices)
+
+    def _choice(self, each_cover: list[Cover]) -> Choice:
+        """What one cover for each cluster makes of the plan."""
         found: list[tuple[str, ...]] = [()] * len(self.plan.seats)
-        for seats, covers in self.covers:
-            cover = next(each for each in covers if each.starts >> start & 1)
+        for (seats, _), cover in zip(self.covers, each_cover, strict=True):
             for seat, resources in zip(seats, cover.resources, strict=True):
                 found[seat] = resources
         return tuple(found)
 
-    def choices(self) -> dict[int, Choice]:
-        """For every start the first choice in the order listed."""
-        starts = members(self.starts)
-        if not starts:
-            return {}
-        if len(self.covers) == 1:
-            return dict(zip(starts, _by_start(self.starts, starts, self.covers[0][1]), strict=True))
-        rows: list[list[tuple[str, ...]]] = [[()] * len(self.plan.seats) for _ in starts]
-        for seats, covers in self.covers:
-            for row, resources in zip(rows, _by_start(self.starts, starts, covers), strict=True):
-                for seat, names in zip(seats, resources, strict=True):
-                    row[seat] = names
-        return {start: tuple(row) for start, row in zip(starts, rows, strict=True)}
-
 
 def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, branches: int = BRANCHES) -> Seating:
     """Seat the plan at the wanted starts (minutes of the board)."""
-    options: list[list[tuple[str, Minutes]]] = []
-    for seat in plan.seats:
-        reachable = 0
-        fits = []
-        lead: Minutes | None = None
-        allowed = wanted
-        for resource in seat.candidates:
-            if gates and seat.leads:
-                before, lead = lead, gates.lead(seat.leads, resource)
-                if lead is not before:
-                    allowed = wanted & board.cut(lead)
-            fit = allowed & board.fits(seat, resource)
-            if fit:
-                fits.append((resource, fit))
-                reachable |= fit
-        options.append(fits)
-        wanted &= reachable
-        if not wanted:
-            return Seating(plan, 0, 0)
     clusters = clusters_of(plan, board.masks, gates)
-    unsettled = 0
-    searched: dict[tuple[int, ...], list[Cover]] = {}
+    covers: dict[tuple[int, ...], list[Cover]] = {}
     for cluster in clusters:
-        if len(cluster) > 1 or plan.seats[cluster[0]].count > 1:
+        seat = plan.seats[cluster[0]]
+        if len(cluster) == 1 and seat.count == 1:
+            covers[cluster], wanted = _first_come(board, seat, wanted, gates)
+            if not wanted:
+                return Seating(plan, 0, 0)
+    unsettled = 0
+    for cluster in clusters:
+        if cluster not in covers:
+            options = [_options(board, plan.seats[number], wanted, gates) for number in cluster]
             search = _Search(board, plan, cluster, options, gates, branches)
-            searched[cluster] = search.run(wanted)
+            covers[cluster] = search.run(wanted)
             unsettled |= search.unsettled
             wanted &= search.found | search.unsettled
     seating = Seating(plan, wanted & ~unsettled, wanted & unsettled)
-    for cluster in clusters:
-        covers = searched.get(cluster)
-        if covers is None:
-            covers = _first_come(options[cluster[0]], seating.starts)
-        seating.covers.append((cluster, covers))
+    seating.covers = [(cluster, covers[cluster]) for cluster in clusters]
     return seating
 
 
-def _by_start(starts: Minutes, each_start: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
-    """For each of the starts the resources of the one cover that it is in."""
+def _numbers(starts: Minutes, each_start: list[int], covers: list[Cover]) -> Sequence[int]:
+    """For each of the starts the number of the one cover that it is in."""
     if len(covers) == 1:
-        return [covers[0].resources] * len(each_start)
-    cells = [start >> 3 for start in each_start]
-    if any(map(eq, cells, cells[1:])) or len(covers) > CELL:
-        return _one_by_one(each_start, covers)
+        return bytes(len(each_start))
+    data = starts.to_bytes(each_start[-1] // 8 + 1, "little")
+    if len(data) - data.count(0) < len(each_start) or len(each_start) == 1 or len(covers) > CELL:
+        return _numbers_one_by_one(each_start, covers)
     # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side.
     numbers = 0
     for place in range((len(covers) - 1).bit_length()):
@@ -118,24 +120,23 @@ def _by_start(starts: Minutes, each_start: list[int], covers: list[Cover]) -> li
         for number, cover in enumerate(covers):
             if number >> place & 1:
                 numbered |= cover.starts
-        numbered &= starts
-        data = numbered.to_bytes(cells[-1] + 1, "little")
+        data = (numbered & starts).to_bytes(len(data), "little")
         numbers |= int.from_bytes(data.translate(_ANY_TO_ONE), "little") << place
-    written = numbers.to_bytes(cells[-1] + 1, "little")
-    return [covers[written[cell]].resources for cell in cells]
+    found: tuple[int, ...] = itemgetter(*[start >> 3 for start in each_start])(numbers.to_bytes(len(data), "little"))
+    return found
 
 
-def _one_by_one(starts: list[int], covers: list[Cover]) -> list[tuple[tuple[str, ...], ...]]:
+def _numbers_one_by_one(starts: list[int], covers: list[Cover]) -> list[int]:
     """The same for any starts and any number of covers."""
     found = {}
     left = starts
-    for cover in covers:
+    for number, cover in enumerate(covers):
         data = cover.starts.to_bytes(cover.starts.bit_length() // 8 + 1, "little")
         size = 8 * len(data)
         missed = []
         for start in left:
             if start < size and data[start >> 3] >> (start & 7) & 1:
-                found[start] = cover.resources
+                found[start] = number
             else:
                 missed.append(start)
         left = missed
@@ -165,17 +166,35 @@ def _meet(seat: Seat, other: Seat, gates: Gates | None) -> bool:
     return gates is not None and gates.leads_collide(seat, other)
 
 
-def _first_come(options: list[tuple[str, Minutes]], wanted: Minutes) -> list[Cover]:
-    """One resource for one seat: whoever is listed first."""
+def _first_come(board: Board, seat: Seat, wanted: Minutes, gates: Gates | None) -> tuple[list[Cover], Minutes]:
+    """One resource for one seat: whoever is listed first; and the starts at which there is one.
+
+    Nobody is looked at any more once every start is settled.
+    """
     covers = []
-    for resource, fit in options:
-        if not wanted:
+    left = wanted
+    for resource in seat.candidates:
+        if not left:
             break
-        mine = fit & wanted
+        mine = left & board.fits(seat, resource)
+        if gates and seat.leads:
+            mine &= board.cut(gates.lead(seat.leads, resource))
         if mine:
             covers.append(Cover(mine, ((resource,),)))
-            wanted ^= mine
-    return covers
+            left ^= mine
+    return covers, wanted ^ left
+
+
+def _options(board: Board, seat: Seat, wanted: Minutes, gates: Gates | None) -> list[tuple[str, Minutes]]:
+    """Who can serve a seat alone, and when."""
+    options = []
+    for resource in seat.candidates:
+        fit = wanted & board.fits(seat, resource)
+        if gates and seat.leads:
+            fit &= board.cut(gates.lead(seat.leads, resource))
+        if fit:
+            options.append((resource, fit))
+    return options
 
 
 class _Search:
@@ -194,9 +213,9 @@ class _Search:
         self.gates = gates
         self.seats = [plan.seats[number] for number in cluster]
         self.places: list[tuple[Seat, list[tuple[str, Minutes]]]] = []
-        for number, seat in zip(cluster, self.seats, strict=True):
-            fixed = [[option for option in options[number] if option[0] == resource] for resource in seat.fixed]
-            others = [option for option in options[number] if option[0] not in seat.fixed]
+        for seat, able in zip(self.seats, options, strict=True):
+            fixed = [[option for option in able if option[0] == resource] for resource in seat.fixed]
+            others = [option for option in able if option[0] not in seat.fixed]
             self.places += [(seat, option) for option in fixed]
             self.places += [(seat, others)] * (seat.count - len(fixed))
         self.covers: list[Cover] = []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from itertools import repeat
+from operator import add
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +19,7 @@ from availability.offers import offered
 from availability.plan import Choice, Plan, plan_of_commitment, plan_of_visits
 from availability.problem import SlotProblem
 from availability.question import Question
+from availability.seating import Served
 from availability.spans import Span
 
 FURTHEST = timedelta(days=400)
@@ -76,10 +80,10 @@ def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[st
         end = min(begin + timedelta(days=31), last)
         later = msgspec.structs.replace(problem, protect=(), window=Span(start=begin, end=end))
         question = Question(later, Masks(later, *dates_of(later)), effort)
-        choices = question.choices()
+        starts = question.served().starts
         unsure += question.left_out
-        if choices:
-            return question.masks.calendar.instant(min(choices)), unsure
+        if starts:
+            return question.masks.calendar.instant(starts[0]), unsure
         begin = end
     if last == furthest:
         unsure.append(f"the next start was looked for up to {furthest:%Y-%m-%d} and not further")
@@ -87,23 +91,19 @@ def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[st
 
 
 def _slots(question: Question) -> list[Slot]:
-    """The offered starts as they are told; those with the same witness share it."""
+    """The offered starts as they are told; those with the same choice share their witness."""
     problem = question.problem
+    scores: Iterable[int] = repeat(0)
     if problem.protect or problem.offer.policy != "all":
         offers = offered(question)
-        choices = {offer.start: offer.choice for offer in offers}
-        scores = [offer.score for offer in offers]
+        served = Served([each.start for each in offers], range(len(offers)), [each.choice for each in offers])
+        scores = [each.score for each in offers]
     else:
-        choices = question.choices()
-        scores = [0] * len(choices)
-    visits = len(problem.visits)
-    witness_of = {choice: _resources(question.plan, choice, visits) for choice in set(choices.values())}
-    starts = question.masks.calendar.instants(list(choices))
-    length = timedelta(minutes=question.plan.length)
-    return [
-        Slot(start=start, end=start + length, resources=witness_of[choice], score=score)
-        for start, choice, score in zip(starts, choices.values(), scores, strict=True)
-    ]
+        served = question.served()
+    starts = question.masks.calendar.instants(served.starts)
+    ends = map(add, starts, repeat(timedelta(minutes=question.plan.length)))
+    witnesses = [_resources(question.plan, choice, len(problem.visits)) for choice in served.choices]
+    return list(map(Slot, starts, ends, map(witnesses.__getitem__, served.numbers), scores))
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from availability.plan import Plan
+from availability.plan import Plan, Seat
 from availability.seating import Cover, Seating
 from tests.availability.strategies import examples
+
+SEAT = Seat("veterinarian", 1, (), (), (), (), (0,), (0,))
 
 
 @examples(200)
@@ -18,7 +20,7 @@ def test_every_start_has_the_resources_of_its_cover(every: int, cover_of: dict[i
         for number in range(21)
     ]
     wanted = {start: number for start, number in cover_of.items() if start != unwanted}
-    seating = Seating(Plan((), 0, 0, 0), sum(1 << start * every for start in wanted), 0)
+    seating = Seating(Plan((SEAT,), 0, 0, 0), sum(1 << start * every for start in wanted), 0)
     seating.covers = [((0,), covers)]
     expected = [(start * every, ((f"vet-{number}",),)) for start, number in sorted(wanted.items())]
-    assert list(seating.choices().items()) == expected
+    assert list(seating.served().each()) == expected
