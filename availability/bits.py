@@ -17,6 +17,9 @@ Minutes = int
 SHORTEST_KEPT = 3
 """Of the powers of two: visits of less than eight minutes are rare."""
 
+_FIRSTS = tuple(range(0, 64 * 2048, 64))
+"""The first minutes of the words of three months."""
+
 Stretch = tuple[int, int]
 """Minutes from the first up to, not including, the second."""
 
@@ -107,6 +110,11 @@ def stacked(level_masks: tuple[Minutes, ...], more: Minutes) -> tuple[Minutes, .
     return (*raised, below) if below else tuple(raised)
 
 
+def without(minutes: Minutes, taken: Minutes) -> Minutes:
+    """The minutes that are not among those taken: as `minutes & ~taken`, which takes Python ten times as long."""
+    return minutes ^ (minutes & taken)
+
+
 def shifted(minutes: Minutes, later: int) -> Minutes:
     """Every minute moved `later`; earlier where that is negative, and cut off below the origin."""
     if not later:
@@ -133,9 +141,9 @@ class Runs:
 
     def of(self, length: int) -> Minutes:
         """As `runs`."""
-        power = length.bit_length() - 1
-        # A copy, since another thread may add to them.
-        known = max(each for each in tuple(self._kept) if each <= power)
+        power = known = length.bit_length() - 1
+        while known not in self._kept:
+            known -= 1
         free = self._kept[known]
         while known < power:
             free &= free >> (1 << known)
@@ -151,7 +159,8 @@ def members(minutes: Minutes) -> list[int]:
     words = -(-minutes.bit_length() // 64)
     each_word = unpack(f"<{words}Q", minutes.to_bytes(words * 8, "little"))
     # Most words are empty, and passed over faster here than in a loop.
-    filled = zip(compress(range(0, words * 64, 64), each_word), filter(None, each_word), strict=True)
+    firsts = _FIRSTS if words < len(_FIRSTS) else range(0, words * 64, 64)
+    filled = zip(compress(firsts, each_word), filter(None, each_word), strict=True)
     return [first + minute for first, word in filled for minute in _members_of_word(word)]
 
 
@@ -160,10 +169,10 @@ def _members_of_word(word: int) -> tuple[int, ...]:
     """The same for 64 minutes; grids make few different ones."""
     found = []
     while word:
-        lowest = word & -word
-        found.append(lowest.bit_length() - 1)
-        word ^= lowest
-    return tuple(found)
+        highest = word.bit_length() - 1
+        found.append(highest)
+        word ^= 1 << highest
+    return tuple(reversed(found))
 
 
 def stretches_of(minutes: Minutes) -> list[Stretch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from availability.bits import Minutes, Stretch, runs, shifted, span, stacked
+from availability.bits import Minutes, Stretch, runs, shifted, span, stacked, without
 from availability.local_time import minute_from
 from availability.masks import Masks
 from availability.plan import Seat, Work, most_at_once
@@ -25,8 +25,8 @@ class Board:
         self.now = now
         self.begin = begin
         self.size = end - begin
-        self.all: Minutes = span(0, self.size)
         self._whole = begin == 0 and end == masks.calendar.size
+        self.all: Minutes = masks.all if self._whole else span(0, self.size)
         self._as_kept = self._whole
         """Whether it is what the masks say, with nothing more taken."""
         self._taken: dict[str, tuple[Minutes, ...]] = {}
@@ -61,7 +61,7 @@ class Board:
             allowed = self.masks.resources[resource].capacity - spare
             levels = self.taken(self.masks.group_of[resource])
             clear = self.cut(self.masks.clear[resource]) if allowed >= 0 else 0
-            self._free[key] = clear & ~levels[allowed] if 0 <= allowed < len(levels) else clear
+            self._free[key] = without(clear, levels[allowed]) if 0 <= allowed < len(levels) else clear
         return self._free[key]
 
     def workable(self, resource: str, appointment_type: str | None) -> Minutes:
@@ -69,7 +69,7 @@ class Board:
         key = resource, appointment_type
         if key not in self._workable:
             standing, _ = self.masks.denied(resource, appointment_type)
-            self._workable[key] = self.cut(self.masks.open[resource] & ~standing)
+            self._workable[key] = self.cut(without(self.masks.open[resource], standing))
         return self._workable[key]
 
     def fits(self, seat: Seat, resource: str) -> Minutes:
@@ -81,8 +81,9 @@ class Board:
             if not starts:
                 return 0
             for release, denied in self.masks.denied(resource, work.appointment_type)[1]:
-                touched = self.all & ~shifted(runs(self.all & ~self.cut(denied), work.length), -work.begin)
-                starts &= ~(touched & self.from_now(release, -work.visit_begin))
+                untouched = shifted(runs(without(self.all, self.cut(denied)), work.length), -work.begin)
+                touched = without(self.from_now(release, -work.visit_begin), untouched)
+                starts = without(starts, touched)
         for begin, end in seat.buffers:
             starts &= shifted(runs(self.free(resource, 1), end - begin), -begin)
         return starts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from availability.bits import Minutes, members
+from availability.bits import Minutes, members, without
 from availability.board import Board
 from availability.commitments import Movable, Placing, groups_of, place_in_turn
 from availability.gates import Gates
@@ -83,7 +83,7 @@ class Day:
                 else:
                     left = self._without_proven(self._settle(placings), plan, left)
         left = self._without_solved(plan, left)
-        return (possible.starts | possible.unsettled) & ~left
+        return without(possible.starts | possible.unsettled, left)
 
     def first_choices(self, plan: Plan, bookable: Minutes) -> dict[int, Choice]:
         """For starts known to be bookable the first choice in the order listed: seat by seat, each as early as it can.
@@ -118,7 +118,7 @@ class Day:
             works = self.bookable(tried, starts)
             if works:
                 self._fill(tried, seats, works, found)
-                starts &= ~works
+                starts = without(starts, works)
 
     def _settle(self, placings: Sequence[Placing]) -> Board:
         settled = self.board.taking(taken for placing in placings for taken in placing.taken)
@@ -131,7 +131,7 @@ class Day:
             return 0
         seating = seat_all(settled, plan, left, self.gates)
         self._examples.update(seating.served().each())
-        return left & ~seating.starts
+        return without(left, seating.starts)
 
     def _without_solved(self, plan: Plan, left: Minutes) -> Minutes:
         """What the solver does not find possible."""
@@ -144,7 +144,7 @@ class Day:
                 break
             visits, *placings = placed
             self._examples[visits.start] = visits.choice
-            left = self._without_proven(self._settle(placings), plan, left & ~(1 << visits.start))
+            left = self._without_proven(self._settle(placings), plan, without(left, 1 << visits.start))
         return left
 
     def _fit(self, seat: Seat, resource: str) -> Minutes:

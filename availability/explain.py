@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from availability.answer import Explanation, Fact
-from availability.bits import Minutes, overlap, stretches_of
+from availability.bits import Minutes, overlap, stretches_of, without
 from availability.check import check_instant, check_question
 from availability.commitments import Movable, groups_of
 from availability.errors import ProblemError
@@ -206,7 +206,7 @@ class _Relaxation:
                 for key, taken in self.facts.against(seat, resource):
                     if starts & taken:
                         stands = [each.negated() for each in self._lifted(key, resource)]
-                        allowed = self.model.add_linear_expression_in_domain(start, _domain(starts & ~taken))
+                        allowed = self.model.add_linear_expression_in_domain(start, _domain(without(starts, taken)))
                         allowed.only_enforce_if(literal, *stands)
             self.model.add(sum(serves.values()) + seat.count * gone == seat.count)
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from availability.answer import Fact, Kind
-from availability.bits import Minutes, Stretch, runs, shifted, span
+from availability.bits import Minutes, Stretch, runs, shifted, span, without
 from availability.board import Board
 from availability.grid import grid_from
 from availability.masks import forbids
@@ -47,8 +47,8 @@ class Facts:
             for key, closed in self.closures:
                 yield key, self._touched(work, closed)
             if self.masks.practice_hours is not None:
-                yield Key("practice_hours"), self._touched(work, ~self.masks.practice_hours)
-            yield Key("hours", resource), self._touched(work, ~self.masks.own_open[resource])
+                yield Key("practice_hours"), self._missed(work, self.masks.practice_hours)
+            yield Key("hours", resource), self._missed(work, self.masks.own_open[resource])
             yield from self._rules(work, resource)
         for number, stretch in enumerate(self._block_offs(resource)):
             yield Key("block_off", resource, number), self._met(seat, self._on_board(stretch))
@@ -88,7 +88,7 @@ class Facts:
                     opening = self.masks.own_open[resource]
                 for key, closed in self.closures:
                     if key not in gone:
-                        opening &= ~closed
+                        opening = without(opening, closed)
                 if self._grid(grid, opening) >> start & 1:
                     ways.append(gone)
         return [*ways, {Key("grid", resource if resource in visit.grid_for else "")}]
@@ -158,8 +158,12 @@ class Facts:
 
     def _touched(self, work: Work, minutes: Minutes) -> Minutes:
         """Starts at which the work would touch some of the minutes."""
-        untouched = runs(self.board.all & ~self.board.cut(minutes & self.masks.all), work.length)
-        return self.board.all & ~shifted(untouched, -work.begin)
+        return self._missed(work, without(self.masks.all, minutes))
+
+    def _missed(self, work: Work, minutes: Minutes) -> Minutes:
+        """Starts at which the work would take more than the minutes."""
+        within = runs(self.board.cut(minutes), work.length)
+        return without(self.board.all, shifted(within, -work.begin))
 
     def _met(self, seat: Seat, stretch: Stretch) -> Minutes:
         """Starts at which what the seat takes would overlap the stretch."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
-from availability.bits import Minutes, span
+from availability.bits import Minutes, span, without
 from availability.grid import grid_minutes
 from availability.local_time import minute_from, minute_of
 from availability.masks import Masks
@@ -90,5 +90,5 @@ class Gates:
         allowed = self.masks.all
         for on, booked in booked_on.items():
             if booked + more > most and calendar.first <= on <= calendar.last:
-                allowed &= ~span(*calendar.day(on))
+                allowed = without(allowed, span(*calendar.day(on)))
         return allowed

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from availability.bits import Minutes, Runs, Stretch, depth, levels, span, union
+from availability.bits import Minutes, Runs, Stretch, depth, levels, span, union, without
 from availability.busy import BusyReader
 from availability.daily import every_plain_day, within_a_day
 from availability.errors import ProblemError
@@ -43,7 +43,7 @@ class Masks:
         self.opening: Minutes = self.all if self.practice_hours is None else self.practice_hours
         """When the practice as a whole is open."""
         if self.closed:
-            self.opening &= ~self.closed
+            self.opening = without(self.opening, self.closed)
         self.resources = {resource.id: resource for resource in problem.resources}
         self.group_of = {
             resource.id: f"alone {resource.id}" if resource.person is None else f"person {resource.person}"
@@ -109,10 +109,10 @@ class Masks:
         if key not in self._workable:
             levels, capacity = self.taken[self.group_of[resource]], self.resources[resource].capacity
             full = levels[capacity - 1] if capacity <= len(levels) else 0
-            free = self.open[resource] & ~full
+            free = without(self.open[resource], full)
             if self.clear[resource] is not self.all:
                 free &= self.clear[resource]
-            self._workable[key] = Runs(free & ~standing if standing else free)
+            self._workable[key] = Runs(without(free, standing) if standing else free)
         return self._workable[key]
 
     def _closures(self) -> Minutes:
@@ -129,7 +129,7 @@ class Masks:
             own = self._recurring(resource.hours, f"{path}.hours", widened=False)
         for override in resource.overrides:
             if self.calendar.first <= override.date <= self.calendar.last:
-                own &= ~span(*self.calendar.day(override.date))
+                own = without(own, span(*self.calendar.day(override.date)))
         for override in resource.overrides:
             if self.calendar.first <= override.date <= self.calendar.last:
                 own |= union((self._day_hours(override.date, hours) for hours in override.hours), self.calendar.size)
@@ -137,7 +137,8 @@ class Masks:
         self.open[resource.id] = own if self.opening is self.all else own & self.opening
         self.clear[resource.id] = self.all
         if resource.block_offs:
-            self.clear[resource.id] &= ~self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
+            closed = self._recurring(resource.block_offs, f"{path}.block_offs", widened=True)
+            self.clear[resource.id] = without(self.all, closed)
 
     def _day_hours(self, on: date, hours: DayHours) -> Stretch:
         midnight = datetime.combine(on, time.min)

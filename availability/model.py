@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from availability.bits import Minutes, stretches_of
+from availability.bits import Minutes, stretches_of, without
 from availability.board import Board
 from availability.commitments import Placing
 from availability.gates import Gates
@@ -125,7 +125,7 @@ def each_serves_where_it_fits(model: cp_model.CpModel, variables: _Variables, bo
             if not fit & starts:
                 continue
             serves[resource] = model.new_bool_var(f"{resource} serves {seat.role} of {number}")
-            if starts & ~fit:
+            if without(starts, fit):
                 model.add_linear_expression_in_domain(start, domain(fit & starts)).only_enforce_if(serves[resource])
             for begin, end in seat.taken:
                 interval = model.new_optional_fixed_size_interval_var(start + begin, end - begin, serves[resource], "")

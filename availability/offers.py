@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from availability.bits import Minutes, members, span
+from availability.bits import Minutes, members, span, without
 from availability.commitments import Placing, groups_of
 from availability.coupled import Day
 from availability.gates import Gates
@@ -224,4 +224,4 @@ class _Scoring:
         after: Day = self.day.taking(placing).asking(gates)
         kept = after.bookable(protected.plan, exposed)
         self.unsure = self.unsure or bool(after.undecided)
-        return (exposed & ~kept).bit_count()
+        return without(exposed, kept).bit_count()

@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from availability.accepted import Accepted
-from availability.bits import Minutes, members, span
+from availability.bits import Minutes, members, span, without
 from availability.board import Board
 from availability.commitments import groups_of
 from availability.coupled import Day
@@ -68,7 +68,7 @@ class Question:
             on = calendar.date_at((possible & -possible).bit_length() - 1)
             midnight, next_midnight = calendar.day(on)
             starts = possible & span(midnight, next_midnight)
-            possible &= ~starts
+            possible = without(possible, starts)
             begin = midnight - max(plan.before for plan in plans)
             end = next_midnight + max(plan.reach for plan in plans)
             movables = self.accepted.touching(groups, begin, end)

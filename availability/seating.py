@@ -9,10 +9,9 @@ without an unsettled start is cut off. The first choice found for a start is the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import NamedTuple
 
-from availability.bits import Minutes, members, overlap
+from availability.bits import Minutes, members, overlap, without
 from availability.board import Board
 from availability.gates import Gates
 from availability.masks import Masks
@@ -21,8 +20,10 @@ from availability.plan import Choice, Plan, Seat
 BRANCHES = 20_000
 """So many branches are searched for one cluster; what is unsettled then is left to CP-SAT."""
 
-CELL = 256
-_ANY_TO_ONE = bytes([0] + [1] * (CELL - 1))
+MOST_NUMBERED = 255
+"""So many covers are told apart by a byte."""
+
+_ONE_LESS = bytes([0, *range(MOST_NUMBERED)])
 
 
 class Cover(NamedTuple):
@@ -101,7 +102,7 @@ def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, bra
             covers[cluster] = search.run(wanted)
             unsettled |= search.unsettled
             wanted &= search.found | search.unsettled
-    seating = Seating(plan, wanted & ~unsettled, wanted & unsettled)
+    seating = Seating(plan, without(wanted, unsettled), wanted & unsettled)
     seating.covers = [(cluster, covers[cluster]) for cluster in clusters]
     return seating
 
@@ -110,20 +111,24 @@ def _numbers(starts: Minutes, each_start: list[int], covers: list[Cover]) -> Seq
     """For each of the starts the number of the one cover that it is in."""
     if len(covers) == 1:
         return bytes(len(each_start))
-    data = starts.to_bytes(each_start[-1] // 8 + 1, "little")
-    if len(data) - data.count(0) < len(each_start) or len(each_start) == 1 or len(covers) > CELL:
+    size = each_start[-1] // 8 + 1
+    if size - starts.to_bytes(size, "little").count(0) < len(each_start) or len(covers) > MOST_NUMBERED:
         return _numbers_one_by_one(each_start, covers)
-    # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side.
-    numbers = 0
-    for place in range((len(covers) - 1).bit_length()):
+    # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side,
+    # binary place by binary place and from 1 on; the bytes that stay empty are left out.
+    lowest_bits = int.from_bytes(b"\1" * size, "little")
+    written = 0
+    for place in range(len(covers).bit_length()):
         numbered = 0
-        for number, cover in enumerate(covers):
+        for number, cover in enumerate(covers, 1):
             if number >> place & 1:
                 numbered |= cover.starts
-        data = (numbered & starts).to_bytes(len(data), "little")
-        numbers |= int.from_bytes(data.translate(_ANY_TO_ONE), "little") << place
-    found: tuple[int, ...] = itemgetter(*[start >> 3 for start in each_start])(numbers.to_bytes(len(data), "little"))
-    return found
+        numbered &= starts
+        # The one bit of a byte, wherever it is, is moved down to the lowest; what comes from the next stays above that.
+        for moved in (4, 2, 1):
+            numbered |= numbered >> moved
+        written |= (numbered & lowest_bits) << place
+    return written.to_bytes(size, "little").translate(_ONE_LESS, b"\0")
 
 
 def _numbers_one_by_one(starts: list[int], covers: list[Cover]) -> list[int]:
@@ -146,6 +151,8 @@ def _numbers_one_by_one(starts: list[int], covers: list[Cover]) -> list[int]:
 def clusters_of(plan: Plan, masks: Masks, gates: Gates | None) -> list[tuple[int, ...]]:
     """Seats (by number) that cannot be filled independently of one another."""
     clusters: list[set[int]] = []
+    if len(plan.seats) == 1:
+        return [(0,)]
     reach = [{masks.group_of[resource] for resource in seat.candidates} for seat in plan.seats]
     for number, seat in enumerate(plan.seats):
         joined = {number}
@@ -230,14 +237,14 @@ class _Search:
         self._branch(wanted, [], 0)
         if self._branches < 0:
             self.unsettled = self._open
-        self.found = wanted & ~self._open
+        self.found = without(wanted, self._open)
         return self.covers
 
     def _branch(self, starts: Minutes, chosen: list[str], listed_from: int) -> None:
         """Fill the next place; `listed_from`: a seat's resources are chosen in the order listed, each set once."""
         place = len(chosen)
         if place == len(self.places):
-            self._open &= ~starts
+            self._open = without(self._open, starts)
             self.covers.append(Cover(starts, self._by_seat(chosen)))
             return
         seat, options = self.places[place]

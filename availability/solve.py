@@ -12,12 +12,12 @@ import msgspec
 
 from availability.answer import Answer, Assignment, Slot
 from availability.check import check, check_question
-from availability.local_time import DAY, DAY_MINUTES
+from availability.local_time import DAY
 from availability.masks import Masks
 from availability.model import EFFORT
 from availability.offers import offered
-from availability.plan import Choice, Plan, plan_of_commitment, plan_of_visits
-from availability.problem import SlotProblem
+from availability.plan import Choice, Plan, length_of
+from availability.problem import NOTHING, SlotProblem, Visit
 from availability.question import Question
 from availability.seating import Served
 from availability.spans import Span
@@ -57,15 +57,20 @@ def masks_for(problem: SlotProblem, masks: Masks | None) -> Masks:
 
 def dates_of(problem: SlotProblem) -> tuple[date, date]:
     """First and last local date that can matter: those of the window and the commitments, and what may reach there."""
-    plans = [plan_of_visits(problem.visits, problem.arrangement, problem.same_roles)]
-    plans += [plan_of_visits((each.visit,), "back_to_back", ()) for each in problem.protect]
     first, last = problem.window.start, problem.window.end
+    longest = sum(map(_length_with_buffers, problem.visits), NOTHING)
+    for protected in problem.protect:
+        longest = max(longest, _length_with_buffers(protected.visit))
     for commitment in problem.commitments:
-        plans.append(plan_of_commitment(commitment))
+        longest = max(longest, length_of(commitment.steps))
         first, last = min(first, commitment.earliest), max(last, commitment.latest)
-    margin = DAY * (2 + max(max(plan.before, plan.reach) for plan in plans) // DAY_MINUTES)
+    margin = DAY * (2 + longest.days)
     zone = ZoneInfo(problem.timezone)
     return first.astimezone(zone).date() - margin, last.astimezone(zone).date() + margin
+
+
+def _length_with_buffers(visit: Visit) -> timedelta:
+    return visit.buffer_before + length_of(visit.steps) + visit.buffer_after
 
 
 def _next(problem: SlotProblem, effort: float) -> tuple[datetime | None, list[str]]:
