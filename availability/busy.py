@@ -6,43 +6,54 @@ length and every gap at once; these are then looked up as digits of the mask.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from struct import unpack
 
 from availability.bits import Minutes, Stretch, shifted, span, union
-from availability.local_time import DAY_MINUTES
 from availability.spans import SPAN_SIZE, Busy
 
-LONGEST = 800 * DAY_MINUTES
-"""Minutes over which a schedule is read in one go; it bounds the digits that are written."""
+LONGEST = 1 << 20
+"""Minutes, two years, over which a schedule is read in one go; it bounds the digits that are written."""
 
 KEPT = 4096
-"""As many digits of one span, and as many spans, are kept."""
+"""As many spans are kept with their digits."""
 
 
 class _IrregularError(ValueError):
     """Spans overlap, are out of order or off the unit."""
 
 
-class _Digits(dict[int, bytes]):
-    """A busy span and the gap before it, written in digits of one unit of time each: all taken, or all free.
-
-    The key is the span's length in minutes and, 32 bits higher, the gap's. Schedules have few different ones.
-    """
+class _Digits:
+    """Busy spans, each with the gap before it, written in digits of one unit of time: all taken, or all free."""
 
     def __init__(self, unit: int, base: int, taken: bytes) -> None:
-        super().__init__()
         self.unit = unit
         self.base = base
         self._taken = taken
+        self._known: dict[int, bytes] = {}
+        """By the span's length in minutes and, 32 bits higher, the gap's: schedules have few different ones."""
 
-    def __missing__(self, key: int) -> bytes:
-        gap, length = key >> 32, key & 0xFFFF_FFFF
-        if gap % self.unit or length % self.unit or gap + length > LONGEST:
+    def written(self, spans: tuple[int, ...]) -> bytes:
+        """One after the other."""
+        try:
+            return self._looked_up(spans)
+        except KeyError:
+            new = set(spans).difference(self._known)
+        if len(self._known) + len(new) > KEPT:
+            self._known.clear()
+            new = set(spans)
+        self._known |= {each: self._written(each) for each in new}
+        return self._looked_up(spans)
+
+    def _looked_up(self, spans: tuple[int, ...]) -> bytes:
+        # For several, there is no faster way to look them up.
+        return b"".join(itemgetter(*spans)(self._known)) if len(spans) > 1 else self._known[spans[0]]
+
+    def _written(self, each: int) -> bytes:
+        gap, length = each >> 32, each & 0xFFFF_FFFF
+        if gap % self.unit or length % self.unit:
             raise _IrregularError
-        digits = self._taken * (length // self.unit) + b"0" * (gap // self.unit)
-        if len(digits) < KEPT and len(self) < KEPT:
-            self[key] = digits
-        return digits
+        return self._taken * (length // self.unit) + b"0" * (gap // self.unit)
 
 
 class BusyReader:
@@ -60,7 +71,7 @@ class BusyReader:
             return 0
         for digits in self._digits:
             try:
-                return self._written(busy.packed, digits)
+                return self._in_order(busy.packed, digits)
             except _IrregularError:
                 continue
         return union(self.stretches(busy), self.size)
@@ -70,20 +81,27 @@ class BusyReader:
         edges = iter(busy.edges())
         return [(start - self.origin, end - self.origin) for start, end in zip(edges, edges, strict=True)]
 
-    def _written(self, packed: bytes, digits: _Digits) -> Minutes:
+    def _in_order(self, packed: bytes, digits: _Digits) -> Minutes:
         """The number that lengths and gaps write down; its first minute is its last digit."""
         edges = int.from_bytes(packed, "big")
         first, last = int.from_bytes(packed[:4], "big"), edges & 0xFFFF_FFFF
-        if last - first > LONGEST:
-            raise _IrregularError
         # Each edge less the one before it, all at once; a negative difference borrows from its neighbor.
         apart = edges - (edges >> 32) - (first << 8 * len(packed) - 32)
-        if apart < 0:
+        if apart < 0 or last - first > LONGEST or apart & _too_long(len(packed)):
             raise _IrregularError
-        keys = unpack(f"<{len(packed) // SPAN_SIZE}Q", apart.to_bytes(len(packed), "little"))
-        written = b"".join(map(digits.__getitem__, keys))
+        written = digits.written(unpack(f"<{len(packed) // SPAN_SIZE}Q", apart.to_bytes(len(packed), "little")))
         if len(written) * digits.unit != last - first:
             # Only where nothing was borrowed do the differences add up.
             raise _IrregularError
         taken = shifted(int(written or b"0", digits.base), first - self.origin)
         return taken if last <= self.origin + self.size else taken & span(0, self.size)
+
+
+def _too_long(size: int) -> int:
+    """The bits of so many bytes that no length or gap may have: years, or what remains of a negative one."""
+    return _LONG if size <= _COMMON_SIZE else int.from_bytes(_LONG_EACH * (size // 4), "big")
+
+
+_LONG_EACH = b"\xff\xf0\0\0"
+_COMMON_SIZE = 1024 * SPAN_SIZE
+_LONG = int.from_bytes(_LONG_EACH * (_COMMON_SIZE // 4), "big")
