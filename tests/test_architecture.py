@@ -24,6 +24,7 @@ MAY_HOLD_SQL = {
 MAY_READ_THE_CLOCK = {
     "booking/api/": "a route says when it was asked",
     "booking/worker.py": "decides what is due",
+    "pims_adapters/_agent/agent/": "runs on the practice's own server and tells its time",
     "pims_adapters/demo/clinic/": "another system, with a clock of its own",
     "widget/clock.py": "the pages' routes say when they were asked",
     "widget/demo/": "seeds around today, and measures how long a start takes",

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from booking.agents.lease import keep_line
 from booking.agents.wakes import Wakes, heard
@@ -78,7 +79,7 @@ async def keep_result(pool: Pool, agent: Agent, result: protocol.Result, *, now:
 
     Raises `ResultRefused`, and what `keep_line` does.
     """
-    if (result.answer is None) == (result.failure is None):
+    if (result.answer is UNSET) == (result.failure is None):
         raise ResultRefused(ResultRefused.__doc__)
     try:
         call_id = UUID(result.id)
@@ -92,7 +93,7 @@ async def keep_result(pool: Pool, agent: Agent, result: protocol.Result, *, now:
             agent.practice_id,
             agent.connection_id,
             call_id,
-            answer=None if result.answer is None else bytes(result.answer),
+            answer=None if result.answer is UNSET else bytes(result.answer),
             failure=failure,
             now=now,
         )

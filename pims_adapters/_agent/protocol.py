@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 VERSION = 1
 MOST_ROWS = 500
@@ -303,7 +303,7 @@ class Result(Message, frozen=True, kw_only=True):
 
     instance: Id
     id: Id
-    answer: Raw | None = None
+    answer: Raw | UnsetType = UNSET
     failure: Failure | None = None
 
 

@@ -62,7 +62,7 @@ CORNERSTONE = Dialect(
     },
     freeing=("Cancelled", "No show"),
     species=("Canine", "Feline", "Rabbit", "Avian", "Reptile"),
-    sexes=("Neutered Male", "Spayed Female", "Male", "Female"),
+    sexes=("MN", "FS", "M", "F"),
     provider="Veterinarian",
     technician="Technician",
     first_ids={"client": 10001, "patient": 20001, "appointment": 500001},

@@ -1,4 +1,4 @@
-"""Run the agent: `python -m pims_adapters._agent.agent --server URL --token-file F --source NAME:ADDRESS --folder D`."""
+"""Run the agent: `python -m pims_adapters._agent.agent --server URL --token-file FILE --source NAME:ADDRESS`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from pims_adapters._agent.agent.journal import Journal
 from pims_adapters._agent.agent.line import AnotherSpeaks, Line, LineError, NotFitting, TokenRefused, VersionRefused
 from pims_adapters._agent.agent.run import Agent
 from pims_adapters._agent.agent.sources import open_source
-from pims_adapters.contract import PimsError, PimsMisconfigured
+from pims_adapters.contract import PimsError
 
 USAGE, TOKEN, VERSION, FITTING, PIMS, FOLDER, ANOTHER, LINE = 2, 3, 4, 5, 6, 7, 8, 9
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -34,36 +35,42 @@ class Wrong(Exception):
     """What was entered cannot work; the message says what to enter."""
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Speak for the PIMS until told to stop; what goes wrong for good is one sentence and an exit code."""
-    asked = _arguments()
+    asked = _arguments(arguments)
     logging.basicConfig(level=asked.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write addresses
     try:
         asyncio.run(_run(asked))
     except Wrong as error:
         _end(USAGE, str(error))
+    except OSError as error:
+        _end(FOLDER, f"The folder {asked.folder} cannot be written to ({error.strerror}).")
     except (LineError, PimsError, FolderTaken) as error:
-        _end(next(code for type_, code in EXIT_CODES if isinstance(error, type_)), str(error))
+        _end(exit_code(error), str(error))
+
+
+def exit_code(error: Exception) -> int:
+    """Return how the command ends for what stands in its way."""
+    return next(code for type_, code in EXIT_CODES if isinstance(error, type_))
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    line = Line(_server(asked.server), _token(asked.token_file))
-    source = open_source(asked.source)
-    folder = _folder(asked.folder)
-    journal = Journal(folder.journal, source.now())
-    agent = Agent(line, source, journal)
-    try:
+    async with AsyncExitStack() as stack:
+        line = Line(_server(asked.server), _token(asked.token_file))
+        stack.push_async_callback(line.close)
+        source = open_source(asked.source)
+        stack.push_async_callback(source.close)
+        folder = _folder(asked.folder)
+        stack.callback(folder.close)
+        journal = Journal(folder.journal, source.now())
+        stack.callback(journal.close)
+        agent = Agent(line, source, journal)
         if asked.once:
             await agent.run_once()
         else:
             _stop_when_told(agent)
             await agent.run()
-    finally:
-        await line.close()
-        await source.close()
-        journal.close()
-        folder.close()
 
 
 def _stop_when_told(agent: Agent) -> None:
@@ -102,7 +109,7 @@ def _end(code: int, sentence: str) -> None:
     sys.exit(code)
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pims_adapters._agent.agent", description=__doc__)
     parser.add_argument("--server", required=True, help="where vetslot is: https://…")
     parser.add_argument("--token-file", required=True, type=Path, help="a file that holds the agent's token")
@@ -110,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path("vetslot-agent"), help="where it keeps its journal")
     parser.add_argument("--once", action="store_true", help="push what is new, do what is to be done, and leave")
     parser.add_argument("--log-level", choices=("debug", "info", "warning"), default="info")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":

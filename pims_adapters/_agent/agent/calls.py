@@ -6,14 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from pims_adapters._agent import protocol
 from pims_adapters._agent.agent.journal import Journal, Written
 from pims_adapters._agent.agent.source import Source, Write
+from pims_adapters._agent.marker import marker
 from pims_adapters._agent.protocol import MOST_ROWS, Call, Failure, Table
 from pims_adapters.contract import PimsError, PimsMisconfigured, PimsRejected, PimsUnavailable
 
@@ -149,17 +151,17 @@ class Hands:
         except PimsError:
             raise lost from None
 
-    def _end(self, written: Written, how: str, answer: str | None = None) -> None:
+    def _end(self, written: Written, how: Literal["done", "not_done"], answer: str | None = None) -> None:
         self._journal.end(replace(written, ended=how, answer=answer))
 
     def _surely_absent(self, written: Written) -> bool:
         return self._source.now() - written.begun > max(self.write_lag, timedelta()) + self._sure_after
 
-    async def _find(self, call: str, marker: str) -> str | None:
+    async def _find(self, call: str, key: str) -> str | None:
         if call == "export_conversation":
-            return await self._source.find_conversation(marker)
+            return await self._source.find_conversation(marker(key))
         table = WRITES[call][1]
-        return None if table is None else await self._source.find(table, marker)
+        return None if table is None else await self._source.find(table, marker(key))
 
     # Reads
 
@@ -175,8 +177,8 @@ class Hands:
                     raise PimsRejected("A record is looked for in a table.")
                 return protocol.Created(id=await source.find(find.table, find.marker))
             case "find_conversation":
-                marker = msgspec.json.decode(body, type=protocol.Find).marker
-                return protocol.Created(id=await source.find_conversation(marker))
+                wanted = msgspec.json.decode(body, type=protocol.Find)
+                return protocol.Created(id=await source.find_conversation(wanted.marker))
             case "read":
                 read = msgspec.json.decode(body, type=protocol.Read)
                 row = await source.read(read.table, read.id)

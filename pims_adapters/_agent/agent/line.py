@@ -14,9 +14,7 @@ from pims_adapters._agent.protocol import (
     Call,
     Calls,
     Done,
-    Failure,
     Fetch,
-    FeedState,
     Hello,
     Page,
     PageKept,
@@ -27,8 +25,6 @@ from pims_adapters._agent.protocol import (
 TIMEOUT = 30.0
 LONGEST_WAIT = timedelta(minutes=5)
 T = TypeVar("T")
-
-__all__ = ["Bye", "Call", "Calls", "Done", "Failure", "FeedState", "Fetch", "Hello", "Page", "PageKept", "Result"]
 
 
 class LineError(Exception):

@@ -20,7 +20,7 @@ class Patience:
 
     def pause(self, at_least: timedelta | None = None) -> float:
         """Return the seconds until the next try: between half and all of what doubles each time."""
-        doubled = min(self._first * 2 ** min(self._failed, 20), self._longest)
+        doubled = min(self._first * (1 << min(self._failed, 20)), self._longest)
         self._failed += 1
         drawn = doubled * self._random.uniform(0.5, 1)
         return max(drawn, at_least or drawn).total_seconds()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from pims_adapters._agent.agent.calls import Hands, Outcome
 from pims_adapters._agent.agent.feeds import Pusher
@@ -32,7 +35,7 @@ AGENT_VERSION = "1.0"
 WAIT_SECONDS = 20.0
 MOST_AT_ONCE = 10
 FINISH_WITHIN = 10.0
-TRIES_WHEN_ONCE = 5
+LOOK_AT_LOOSE_ENDS = timedelta(seconds=30)
 
 log = logging.getLogger("vetslot.agent")
 
@@ -48,6 +51,7 @@ class Agent:
         self._hands = Hands(source, journal, self._resend)
         self._pushers: dict[str, Pusher] = {}
         self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -120,9 +124,12 @@ class Agent:
         """Push and do calls until told to stop, or until one of them fails with what only a hello can mend."""
         self._prepare(welcome, about)
         works: list[Coroutine[Any, Any, object]] = [pusher.run() for pusher in self._pushers.values()]
-        tasks = [asyncio.create_task(work) for work in (*works, self._serve(), self._tie_all(), self._stopping.wait())]
+        tasks = [
+            asyncio.create_task(work)
+            for work in (*works, self._serve(), self._tie_all(), self._break(), self._stopping.wait())
+        ]
         try:
-            done, _ = await asyncio.wait(tasks[:-2] + tasks[-1:], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
@@ -154,9 +161,18 @@ class Agent:
                 continue
             for call in calls:
                 if call.id not in self._in_hand:
-                    task = asyncio.create_task(self._do(call))
-                    self._in_hand[call.id] = task
-                    task.add_done_callback(lambda _, id_=call.id: self._in_hand.pop(id_, None))  # type: ignore[misc]
+                    task = self._in_hand[call.id] = asyncio.create_task(self._do(call))
+                    task.add_done_callback(partial(self._ended, call.id))
+
+    def _ended(self, call_id: str, task: asyncio.Task[None]) -> None:
+        del self._in_hand[call_id]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Whatever it is (a full disk, a bug) ends the agent with its reason.
+            self._broken.put_nowait(error)
+
+    async def _break(self) -> None:
+        raise await self._broken.get()
 
     async def _do(self, call: Call) -> None:
         outcome = await self._hands.do(call)
@@ -166,7 +182,7 @@ class Agent:
 
     async def _report(self, call_id: str, outcome: Outcome) -> bool:
         """Tell vetslot what became of a call; False where it will not hear it now (a write is told after a hello)."""
-        answer = None if outcome.answer is None else Raw(outcome.answer)
+        answer = UNSET if outcome.answer is None else Raw(outcome.answer)
         result = Result(instance=self.instance, id=call_id, answer=answer, failure=outcome.failure)
         patience = Patience()
         while True:
@@ -188,10 +204,11 @@ class Agent:
 
     async def _tie_all(self) -> None:
         """Tell what became of writes that a crash or a lost line left open, as soon as that is known."""
-        patience = Patience()
-        while left := [each for each in self._journal.open_ends() if each.call_id not in self._in_hand]:
-            for written in left:
-                await self._tie(written)
+        patience = Patience(longest=LOOK_AT_LOOSE_ENDS)
+        while True:
+            for written in self._journal.open_ends():
+                if written.call_id not in self._in_hand:
+                    await self._tie(written)
             await asyncio.sleep(patience.pause())
 
     async def _tie(self, written: Written) -> None:
@@ -199,7 +216,7 @@ class Agent:
         if outcome is not None and await self._report(written.call_id, outcome):
             known = self._journal.of(written.call, written.key)
             if known is not None:
-                self._journal.end(_reported(known))
+                self._journal.end(replace(known, reported=True))
 
     def _resend(self, feed: str) -> None:
         if feed in self._pushers:
@@ -224,9 +241,3 @@ class Agent:
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-
-def _reported(written: Written) -> Written:
-    from msgspec.structs import replace
-
-    return replace(written, reported=True)

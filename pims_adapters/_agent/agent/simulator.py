@@ -120,7 +120,7 @@ class SimulatorSource:
     ) -> T:
         try:
             answer = await self._http.request(method, f"/agent/{call}", params=query, content=body)
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise PimsUnavailable("The practice system does not answer.", outcome_unknown=False) from None
         except httpx.HTTPError as error:
             raise PimsUnavailable(
