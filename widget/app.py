@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from redis.asyncio import Redis
 
+from booking.agents.wakes import Wakes
 from booking.api import health, routes
 from booking.api.agent import calls as agent_calls
 from booking.api.limits import add_rate_limit_headers
@@ -50,6 +51,7 @@ async def stores(app: Litestar) -> AsyncIterator[None]:
     """Open the stores that the settings in the application's state name, and close them in the end."""
     settings: Settings = app.state.settings
     app.state.pool = await connect(settings.database_url)
+    app.state.agent_wakes = Wakes(app.state.pool)
     app.state.redis = Redis.from_url(
         settings.redis_url,
         socket_timeout=REDIS_TIMEOUT_SECONDS,
@@ -58,8 +60,7 @@ async def stores(app: Litestar) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        if "agent_wakes" in app.state:
-            await app.state.agent_wakes.close()
+        await app.state.agent_wakes.close()
         await app.state.redis.aclose()
         await app.state.pool.close()
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from msgspec import UNSET
 
 from booking.agents.lease import keep_line
 from booking.agents.wakes import Wakes, heard
@@ -79,7 +78,10 @@ async def keep_result(pool: Pool, agent: Agent, result: protocol.Result, *, now:
 
     Raises `ResultRefused`, and what `keep_line` does.
     """
-    if (result.answer is UNSET) == (result.failure is None):
+    answer = None if isinstance(result.answer, msgspec.UnsetType) else bytes(result.answer)
+    if answer == b"null":
+        answer = None
+    if (answer is None) == (result.failure is None):
         raise ResultRefused(ResultRefused.__doc__)
     try:
         call_id = UUID(result.id)
@@ -93,7 +95,7 @@ async def keep_result(pool: Pool, agent: Agent, result: protocol.Result, *, now:
             agent.practice_id,
             agent.connection_id,
             call_id,
-            answer=None if result.answer is UNSET else bytes(result.answer),
+            answer=answer,
             failure=failure,
             now=now,
         )

@@ -13,13 +13,13 @@ from litestar import Response, Router, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
-from litestar.params import JSONBody
 
 from booking.agents.calls import ResultRefused, fetch_calls, keep_result
 from booking.agents.lease import AgentRefused, AnotherAgent, HelloFirst, ProtocolRefused, greet, leave
 from booking.agents.pages import AnotherCursor, BacklogFull, PageRefused, keep_page
 from booking.agents.tokens import AgentUnknown
 from booking.agents.wakes import Wakes
+from booking.api.agent.body import read_body
 from booking.api.agent.who import OF_AGENT, LetsAgentIn, TheAgent
 from booking.api.given import HttpRequest, ThePool, now
 from booking.api.problems import MEDIA_TYPE, PROBLEMS, Problem, answer, on_error, on_refusal
@@ -47,45 +47,42 @@ class CursorProblem(Problem, frozen=True, kw_only=True, rename="camel"):
 
 
 @post("/hello", status_code=200)
-async def hello(agent: TheAgent, pool: ThePool, data: JSONBody[Hello]) -> Welcome:
+async def hello(agent: TheAgent, pool: ThePool, request: HttpRequest) -> Welcome:
     """Say who you are, and hear which feeds are wanted and from which cursor each goes on."""
-    return await greet(pool, agent, data, now=now())
+    return await greet(pool, agent, await read_body(request, Hello), now=now())
 
 
 @post("/pages", status_code=200)
-async def pages(agent: TheAgent, pool: ThePool, data: JSONBody[Page]) -> PageKept:
+async def pages(agent: TheAgent, pool: ThePool, request: HttpRequest) -> PageKept:
     """Push a page. It is kept when this is answered; push the next one after the cursor that the answer names."""
-    return PageKept(cursor=await keep_page(pool, agent, data, now=now()))
+    return PageKept(cursor=await keep_page(pool, agent, await read_body(request, Page), now=now()))
 
 
 @post("/calls/fetch", status_code=200)
-async def fetch(
-    agent: TheAgent, pool: ThePool, wakes: NamedDependency[Wakes], data: JSONBody[Fetch]
-) -> Response[bytes]:
+async def fetch(agent: TheAgent, pool: ThePool, wakes: NamedDependency[Wakes], request: HttpRequest) -> Response[bytes]:
     """Ask for what is to be done. It is answered at once, or when something comes, or when you have waited enough."""
     # Bodies of calls go out as they came in: Litestar would not leave them as they are.
-    calls = Calls(calls=await fetch_calls(pool, wakes, agent, data, clock=now))
+    asked = await read_body(request, Fetch)
+    calls = Calls(calls=await fetch_calls(pool, wakes, agent, asked, clock=now))
     return Response(msgspec.json.encode(calls), media_type="application/json")
 
 
 @post("/calls/result", status_code=200)
-async def result(agent: TheAgent, pool: ThePool, data: JSONBody[Result]) -> Done:
+async def result(agent: TheAgent, pool: ThePool, request: HttpRequest) -> Done:
     """Report what became of a call. Reporting it again changes nothing."""
-    await keep_result(pool, agent, data, now=now())
+    await keep_result(pool, agent, await read_body(request, Result), now=now())
     return Done()
 
 
 @post("/bye", status_code=200)
-async def bye(agent: TheAgent, pool: ThePool, data: JSONBody[Bye]) -> Done:
+async def bye(agent: TheAgent, pool: ThePool, request: HttpRequest) -> Done:
     """Stop: another agent may take your place at once."""
-    await leave(pool, agent, data.instance)
+    await leave(pool, agent, (await read_body(request, Bye)).instance)
     return Done()
 
 
-async def _wakes(state: State, pool: ThePool) -> Wakes:
+async def _wakes(state: State) -> Wakes:
     """Return what the long polls of this process share."""
-    if "agent_wakes" not in state:
-        state.agent_wakes = Wakes(pool)
     wakes: Wakes = state.agent_wakes
     return wakes
 
