@@ -25,6 +25,7 @@ from pims_adapters._agent.protocol import Resend
 ANSWER_WITHIN = timedelta(seconds=8)
 RESEND_WITHIN = timedelta(days=1)
 READ_PAGES_STAY = timedelta(minutes=10)
+LONGEST_CURSOR = 500
 NOT_HEARD_FOR = timedelta(seconds=60)
 REPEATABLE = frozenset({"cancel_appointment", "confirm_appointment", "set_status", "resend"})
 """Calls that say how something is to stand: doing them twice does no more than doing them once."""
@@ -64,6 +65,8 @@ class DatabaseRelay:
         )
 
     async def page(self, feed: str, cursor: str | None) -> pims.RelayedPage:
+        if cursor is not None and not _is_cursor(cursor):
+            raise pims.CursorExpired("This is no cursor of the agent's.")
         now = self._clock()
         async with of_practice(self._pool, self._of[0]) as conn, conn.transaction():
             head = await agent_pages.lock_feed(conn, *self._of, feed)
@@ -183,6 +186,10 @@ def _answered(fate: Fate, *, writes: bool) -> bytes:
             raise pims.PimsMisconfigured(failure.reason)
         case _:
             raise pims.PimsUnavailable(failure.reason, outcome_unknown=writes and failure.outcome_unknown)
+
+
+def _is_cursor(cursor: str) -> bool:
+    return 0 < len(cursor) <= LONGEST_CURSOR and "\0" not in cursor
 
 
 def _not_now(reason: str) -> pims.PimsUnavailable:

@@ -13,6 +13,7 @@ from pims_adapters._agent.marker import marked, marker
 from pims_adapters._agent.rows import columns_of, read_rows, to_local
 
 MOST_LISTS = 1000
+LONGEST_ID = 100
 LONGEST_CONVERSATION = 20_000
 TABLES: dict[contract.RecordKind, tuple[protocol.Table, ...]] = {
     "resource": ("staff", "room"),
@@ -67,6 +68,8 @@ class Creates(AgentAdapter):
         if draft.client is None or draft.patient is None:
             raise contract.PimsRejected("This system keeps no appointment without its client and patient.")
         staff, room = columns_of(draft.resources)
+        if not (staff or room):
+            raise contract.PimsRejected("None of the columns is one of this system's.")
         body = protocol.CreateAppointment(
             client=draft.client,
             patient=draft.patient,
@@ -91,6 +94,8 @@ class Creates(AgentAdapter):
     async def read(
         self, kind: contract.Kind, pims_id: str
     ) -> contract.Client | contract.Patient | contract.Appointment | None:
+        if not 0 < len(pims_id) <= LONGEST_ID:
+            return None
         answer = await self.line.ask("read", protocol.Read(table=kind, id=pims_id), protocol.Rows)
         for record in read_rows(answer.rows, self.dialect, await self.line.zone()):
             if isinstance(record, contract.Client | contract.Patient | contract.Appointment):

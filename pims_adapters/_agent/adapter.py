@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import msgspec
-
 from pims_adapters import contract
 from pims_adapters._agent import protocol
 from pims_adapters._agent.dialect import Dialect
-from pims_adapters._agent.line import Line, readable
+from pims_adapters._agent.line import UNREADABLE, Line, readable
 from pims_adapters._agent.rows import read_rows
 
 PRACTICE = contract.Setting(
@@ -35,12 +33,14 @@ class AgentAdapter:
         return contract.Checked(practice=practice, clock=seen.at + seen.skew, version=seen.version)
 
     async def changes(self, feed: str, cursor: str | None) -> contract.ChangePage:
+        if feed not in {one.name for one in self.feeds}:
+            raise contract.PimsMisconfigured(f"This system has no feed {feed!r}.")
         page = await self.line.relay.page(feed, cursor)
         try:
             rows = readable(page.rows, tuple[protocol.AnyRow, ...])
-        except msgspec.MsgspecError as error:
-            reason = f"A page of the agent's cannot be read: {error}."
-            raise contract.PimsUnavailable(reason, outcome_unknown=False) from error
+        except UNREADABLE:
+            reason = "A page of the agent beside the PIMS cannot be read."
+            raise contract.PimsUnavailable(reason, outcome_unknown=False) from None
         changes = read_rows(rows, self.dialect, await self.line.zone()) if rows else []
         return contract.ChangePage(changes=changes, cursor=page.cursor, more=page.more, as_of=page.as_of)
 
@@ -48,8 +48,11 @@ class AgentAdapter:
         """Nothing is open: the relay is the worker's."""
 
 
-def line_of(settings: dict[str, str], relay: contract.Relay | None) -> Line:
-    """Return the line to a connection's agent. Raises `PimsMisconfigured`."""
+def line_of(settings: dict[str, str], relay: contract.Relay | None, *more: contract.Setting) -> Line:
+    """Return the line to a connection's agent. Raises `PimsMisconfigured`, where the settings do not fit, too."""
+    unknown = settings.keys() - {one.name for one in (PRACTICE, *more)}
+    if unknown:
+        raise contract.PimsMisconfigured(f"There is no such setting: {', '.join(sorted(unknown))}.")
     if relay is None:
         raise contract.PimsMisconfigured("This system speaks through an agent, and no agent was set up.")
     if not settings.get("practice"):

@@ -10,6 +10,7 @@ import msgspec
 from pims_adapters import contract
 from pims_adapters._agent import protocol
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 T = TypeVar("T")
 
 
@@ -39,9 +40,10 @@ class Line:
         answer = await self.relay.ask(call, msgspec.json.encode(body), key=key)
         try:
             return readable(answer, type_)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            reason = f"The agent's answer cannot be read: {error}."
-            raise contract.PimsUnavailable(reason, outcome_unknown=key is not None) from error
+        except UNREADABLE:
+            # What it says would quote the answer, which may name people.
+            reason = "The answer of the agent beside the PIMS cannot be read."
+            raise contract.PimsUnavailable(reason, outcome_unknown=key is not None) from None
 
 
 def readable(text: bytes, type_: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""AVImark's words and rhythm: most of it within five minutes, who died or went inactive once a night."""
+"""AVImark's words and rhythm: the schedule and its people within five minutes, the rest several times an hour."""
 
 from datetime import timedelta
 
@@ -42,7 +42,6 @@ AVIMARK = Dialect(
         Feed(name="people", kinds=("client", "patient"), every=timedelta(minutes=2)),
         Feed(name="set-up", kinds=("resource", "closure", "appointmenttype"), every=timedelta(minutes=5)),
         Feed(name="medical", kinds=("vaccination", "reminder"), every=timedelta(minutes=20)),
-        Feed(name="standings", kinds=("patient",), every=timedelta(days=1), at="02:30"),
     ),
     asks=(
         DraftField(of="client", field="given_name", required=True, longest=30),

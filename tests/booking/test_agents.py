@@ -100,7 +100,6 @@ async def test_an_agent_is_told_which_feeds_are_wanted_and_how_often(agent: Besi
         "cursor": None,
         "everySeconds": 60,
     }
-    assert feeds["standings"]["at"] == "02:30"
     assert feeds["set-up"]["tables"] == ["staff", "room", "closure", "type"]
 
 
@@ -270,6 +269,15 @@ async def test_how_old_a_page_is_counts_by_our_clock_whatever_the_agents_says(
 async def test_a_page_from_the_future_is_no_younger_than_now(line: BesideOakLane, agent: Beside, wakes: Wakes) -> None:
     await agent.push("people", None, "1", ROW, age=-3600)
     assert (await line.relay(wakes).page("people", None)).as_of <= now()
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "9" * 5000, "\0"])
+async def test_a_cursor_that_nobody_gave_is_expired(
+    line: BesideOakLane, agent: Beside, wakes: Wakes, cursor: str
+) -> None:
+    await agent.push("people", None, "1", ROW)
+    with pytest.raises(pims.CursorExpired):
+        await line.relay(wakes).page("people", cursor)
 
 
 async def test_halfway_through_nothing_is_called_complete(line: BesideOakLane, agent: Beside, wakes: Wakes) -> None:
