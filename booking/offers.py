@@ -19,8 +19,8 @@ from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.local_days import day_start, days_between, local_date
-from booking.slot_problem import NOTHING, Freshness, answer_of, serving, slot_problem
-from booking.standing import standing
+from booking.slot_problem import NOTHING, Posed, answer_of, serving, slot_problem
+from booking.standing import Standing, standing, standing_at
 
 MOST_DAYS = 62
 MOST_PATIENTS = 4
@@ -54,12 +54,14 @@ class Offer(Struct, frozen=True, kw_only=True):
 
     `mode` is `request` where what we know of the PIMS (`as_of`) is too old: near times are left out then, and the
     client is told that they can ask for one. `next`: the first time after the days asked for, where they have none.
+    `stands`: the schedule that it rests on.
     """
 
     as_of: datetime | None
     mode: Literal["instant", "request"]
     days: list[OfferedDay]
     next: datetime | None
+    stands: Standing
 
 
 async def offered_types(
@@ -90,14 +92,17 @@ async def wished_types(conn: Connection, practice: Practice, wish: Wish) -> tupl
 
     Raises `NotBookableOnline` where the wish goes beyond what is offered, of its kind `CallbackOnly`.
     """
+    return types_for(await standing(conn, practice.practice_id), wish)
+
+
+def types_for(stands: Standing, wish: Wish) -> tuple[AppointmentType, ...]:
+    """Return the same as `wished_types`, to those who know what stands."""
     if not 1 <= len(wish.patients) <= MOST_PATIENTS:
         raise NotBookableOnline(NotBookableOnline.__doc__)
-    if wish.by_staff:
-        offered = (await standing(conn, practice.practice_id)).types
-    else:
-        offered = await offered_types(conn, practice, new_client=wish.new_client)
-    for one in offered:
+    for one in stands.types:
         if one.appointment_type_id != wish.appointment_type_id:
+            continue
+        if not (wish.by_staff or (one.bookable_online and welcomes(one, new_client=wish.new_client))):
             continue
         if wish.by_staff and one.steps:
             return tuple(one.for_patient(species, new_client=wish.new_client) for species in wish.patients)
@@ -137,21 +142,35 @@ async def offer(
     """
     if not 0 <= (last - first).days < MOST_DAYS:
         raise ValueError(f"Ask for 1 to {MOST_DAYS} days, the first one first.")
-    async with of_practice(pool, practice.practice_id) as conn:
-        types = await wished_types(conn, practice, wish)
     start, after = day_start(first, practice.timezone), day_start(last + timedelta(days=1), practice.timezone)
-    asked = (pool, practice, types, wish)
-    slots, freshness = await slots_between(*asked, start, after, now=now, own_hold=own_hold, lasting=lasting)
+    async with of_practice(pool, practice.practice_id) as conn:
+        version = await schedule.version(conn, practice.practice_id)
+        stands = await standing_at(conn, practice.practice_id, version)
+        types = types_for(stands, wish)
+        window = Span(start=start, end=after)
+        posed = await slot_problem(
+            conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting, version=version
+        )
+    slots, freshness = await _offered(posed), posed.freshness
     further: list[OfferedSlot] = []
     furthest = now + types[0].horizon + timedelta(minutes=1)
     if not slots and furthest > after:
-        further, _ = await slots_between(*asked, max(after, now), furthest, now=now, own_hold=own_hold, lasting=lasting)
+        window = Span(start=max(after, now), end=furthest)
+        async with of_practice(pool, practice.practice_id) as conn:
+            posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting)
+        further = await _offered(posed)
     return Offer(
         as_of=freshness.as_of,
         mode="request" if freshness.stale else "instant",
         days=_by_day(slots, first, last, practice.timezone),
         next=further[0].start if further else None,
+        stands=stands,
     )
+
+
+async def _offered(posed: Posed) -> list[OfferedSlot]:
+    answer = await answer_of(posed.problem)
+    return [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots]
 
 
 def _by_day(slots: list[OfferedSlot], first: date, last: date, timezone: str) -> list[OfferedDay]:
@@ -175,15 +194,12 @@ async def slots_between(
     *,
     now: datetime,
     own_hold: UUID | None,
-    lasting: timedelta = NOTHING,
-) -> tuple[list[OfferedSlot], Freshness]:
-    """Return the bookable times from one instant to before another, and how old the mirror is they rest on."""
+) -> list[OfferedSlot]:
+    """Return the bookable times from one instant to before another."""
     window = Span(start=start, end=end)
     async with of_practice(pool, practice.practice_id) as conn:
-        posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting)
-    answer = await answer_of(posed.problem)
-    slots = [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots]
-    return slots, posed.freshness
+        posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold)
+    return await _offered(posed)
 
 
 async def alternatives(
@@ -203,7 +219,7 @@ async def alternatives(
     slots: list[OfferedSlot] = []
     for days in (1, 7):
         span = day_start(day, practice.timezone), day_start(day + timedelta(days=days), practice.timezone)
-        slots, _ = await slots_between(pool, practice, types, wish, *span, now=now, own_hold=own_hold)
+        slots = await slots_between(pool, practice, types, wish, *span, now=now, own_hold=own_hold)
         if len(slots) >= most:
             break
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)

@@ -252,8 +252,7 @@ async def _free_times(pool: Pool, practice: Practice, wish: Wish, now: datetime)
     except NotBookableOnline:
         return []
     end = day_start(local_date(now, practice.timezone) + timedelta(days=MOST_DAYS), practice.timezone)
-    slots, _ = await slots_between(pool, practice, types, wish, start, end, now=now, own_hold=None)
-    return slots
+    return await slots_between(pool, practice, types, wish, start, end, now=now, own_hold=None)
 
 
 async def _offer_first(

@@ -23,14 +23,8 @@ TheSite: TypeAlias = NamedDependency[Site]
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
 
-async def _pool(state: State) -> Pool:
-    pool: Pool = state.pool
-    return pool
-
-
-async def _redis(state: State) -> Redis:
-    redis: Redis = state.redis
-    return redis
+# One waits for the other for nothing but this: several that wait for nobody are each given a task, which takes longer
+# than all of them.
 
 
 async def _settings(state: State) -> Settings:
@@ -38,8 +32,19 @@ async def _settings(state: State) -> Settings:
     return settings
 
 
-async def _site(settings: TheSettings) -> Site:
-    return site_of(settings)
+async def _site(state: State, settings: TheSettings) -> Site:  # noqa: ARG001 - as above
+    site: Site = state.site
+    return site
+
+
+async def _redis(state: State, site: TheSite) -> Redis:  # noqa: ARG001 - as above
+    redis: Redis = state.redis
+    return redis
+
+
+async def _pool(state: State, redis: TheRedis) -> Pool:  # noqa: ARG001 - as above
+    pool: Pool = state.pool
+    return pool
 
 
 def site_of(settings: Settings) -> Site:

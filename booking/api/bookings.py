@@ -18,8 +18,7 @@ from msgspec import Meta, Struct
 from redis.asyncio import Redis
 
 from booking.api.given import (
-    OF_PRACTICE,
-    REPEATABLE,
+    TO_PRACTICE_REPEATABLE,
     HttpRequest,
     TheKey,
     ThePool,
@@ -153,7 +152,7 @@ class BookingMade(BookingShown, frozen=True, kw_only=True, rename="camel"):
 
 @post(
     "/practices/{slug:str}/bookings",
-    dependencies=OF_PRACTICE | REPEATABLE,
+    dependencies=TO_PRACTICE_REPEATABLE,
     guards=[limited("bookings", times=30, per=A_MINUTE)],
     responses=declared(
         NotFound,

@@ -66,28 +66,30 @@ def bearer(request: HttpRequest) -> str:
     return token.strip()[:200] if scheme.lower() == "bearer" else ""
 
 
-async def idempotency_key(
-    idempotency_key: Annotated[
-        str | None,
-        HeaderParameter(name="Idempotency-Key", max_length=200, description="A new random value for each new request."),
-    ] = None,
-) -> str:
+KeySent: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(name="Idempotency-Key", max_length=200, description="A new random value for each new request."),
+]
+
+
+async def idempotency_key(idempotency_key: KeySent = None) -> str:
     """Return the request's key. Raises `KeyMissing`."""
     if not idempotency_key:
         raise KeyMissing(KeyMissing.__doc__)
     return idempotency_key
 
 
-async def optional_key(
-    idempotency_key: Annotated[
-        str | None,
-        HeaderParameter(name="Idempotency-Key", max_length=200, description="The same again is answered the same."),
-    ] = None,
-) -> str:
-    """Return the request's key, or an empty text."""
+async def _key_to_practice(practice: ThePractice, idempotency_key: KeySent = None) -> str:  # noqa: ARG001 - found first
+    if not idempotency_key:
+        raise KeyMissing(KeyMissing.__doc__)
+    return idempotency_key or ""
+
+
+async def _optional_key(practice: ThePractice, idempotency_key: KeySent = None) -> str:  # noqa: ARG001 - found first
     return idempotency_key or ""
 
 
 TheKey: TypeAlias = NamedDependency[str]
 REPEATABLE = {"key": Provide(idempotency_key)}
-MAY_BE_REPEATED = {"key": Provide(optional_key)}
+TO_PRACTICE_REPEATABLE = OF_PRACTICE | {"key": Provide(_key_to_practice)}
+MAY_BE_REPEATED = OF_PRACTICE | {"key": Provide(_optional_key)}

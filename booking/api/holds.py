@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 
 from booking.api.given import (
     MAY_BE_REPEATED,
-    OF_PRACTICE,
     HttpRequest,
     TheKey,
     ThePool,
@@ -71,7 +70,7 @@ class Extended(Struct, frozen=True, kw_only=True, rename="camel"):
 @post(
     "/practices/{slug:str}/holds",
     guards=[limited("holds", times=60, per=TEN_MINUTES)],
-    dependencies=OF_PRACTICE | MAY_BE_REPEATED,
+    dependencies=MAY_BE_REPEATED,
     responses=declared(
         NotFound,
         SlotIsTaken,

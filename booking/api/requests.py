@@ -11,8 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from booking.api.given import (
-    OF_PRACTICE,
-    REPEATABLE,
+    TO_PRACTICE_REPEATABLE,
     HttpRequest,
     TheKey,
     ThePool,
@@ -57,7 +56,7 @@ class RequestMade(Struct, frozen=True, kw_only=True, rename="camel"):
 
 @post(
     "/practices/{slug:str}/requests",
-    dependencies=OF_PRACTICE | REPEATABLE,
+    dependencies=TO_PRACTICE_REPEATABLE,
     guards=[limited("requests", times=10, per=timedelta(minutes=10), without_redis="refuse")],
     responses=declared(
         NotFound, ContactUnreadableError, NotBookableOnline, KeyMissing, KeyReused, KeyBusy, RateLimited

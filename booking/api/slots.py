@@ -13,18 +13,17 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 from msgspec import Struct
 
+from availability import Assignment
 from booking.api.given import OF_PRACTICE, YEARS, HttpRequest, ThePool, ThePractice, TheRedis, TheSite, now
 from booking.api.limits import limited
 from booking.api.problems import declared
 from booking.api.refusals import DaysRefused, NotFound
 from booking.db.holds import Wish
-from booking.db.pool import of_practice
 from booking.db.practices import Practice
-from booking.offers import MOST_DAYS, NotBookableOnline, Offer, OfferedSlot, offer
+from booking.offers import MOST_DAYS, NotBookableOnline, Offer, offer
 from booking.site import Site
 from booking.slot_cache import MINUTE, kept_or_made, minute_of
 from booking.slot_token import signer
-from booking.standing import standing
 
 MOST_PATIENTS = 4
 PATIENTS = rf"^[a-z_ -]{{1,40}}(,[a-z_ -]{{1,40}}){{0,{MOST_PATIENTS - 1}}}$"
@@ -67,6 +66,7 @@ class Slots(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def wished(
+    practice: ThePractice,  # noqa: ARG001 - found first
     appointment_type: Annotated[UUID, QueryParameter(name="appointmentType", description="What is to be booked.")],
     patients: Annotated[
         str,
@@ -108,7 +108,7 @@ async def slots(
     async def make() -> bytes:
         minute = minute_of(asked_at, practice.practice_id)
         found = await offer(pool, practice, wish, first, last, now=minute, lasting=MINUTE)
-        return msgspec.json.encode(await _shown(pool, site, practice, wish, found, asked_at))
+        return msgspec.json.encode(_shown(site, practice, wish, found, asked_at))
 
     question = msgspec.msgpack.encode((wish, first, last))
     body = await kept_or_made(redis, practice.practice_id, practice.schedule_version, question, now=asked_at, make=make)
@@ -120,35 +120,36 @@ async def slots(
     return Response(content=body, media_type="application/json", headers=headers)  # type: ignore[arg-type] # encoded already
 
 
-async def _shown(pool: ThePool, site: Site, practice: Practice, wish: Wish, found: Offer, asked_at: datetime) -> Slots:
-    async with of_practice(pool, practice.practice_id) as conn:
-        everybody = (await standing(conn, practice.practice_id)).resources
-    names = {str(one.resource_id): one.name for one in everybody if one.kind == "provider"}
+def _shown(site: Site, practice: Practice, wish: Wish, found: Offer, asked_at: datetime) -> Slots:
+    names = {str(one.resource_id): one.name for one in found.stands.resources if one.kind == "provider"}
     token = signer(site.secret_key, practice.practice_id, wish, asked_at)
+    # Slots that the same resources would serve share one assignment, of which there are few.
+    providers = {id(one.resources): one.resources for day in found.days for one in day.slots}
+    serve = {id_: serving(resources, names) for id_, resources in providers.items()}
     days = [
         DayShown(
             date=day.date,
             slots=[
-                SlotShown(start=one.start, end=one.end, providers=serving(one, names), token=token(one.start))
+                SlotShown(start=one.start, end=one.end, providers=serve[id(one.resources)], token=token(one.start))
                 for one in day.slots
             ],
         )
         for day in found.days
     ]
-    serve = {id_ for day in days for one in day.slots for id_ in one.providers}
+    somewhere = {provider for each in serve.values() for provider in each}
     return Slots(
         as_of=found.as_of,
         mode=found.mode,
         days=days,
         next=found.next,
-        providers=[Provider(id=id_, name=name) for id_, name in names.items() if id_ in serve],
+        providers=[Provider(id=id_, name=name) for id_, name in names.items() if id_ in somewhere],
     )
 
 
-def serving(slot: OfferedSlot, names: dict[str, str]) -> list[str]:
-    """Return the ids of the providers who would serve a slot."""
+def serving(resources: Assignment, names: dict[str, str]) -> list[str]:
+    """Return the ids of the providers among the resources of a slot."""
     serve: list[str] = []
-    for ids in slot.resources.values():
+    for ids in resources.values():
         serve += [id_ for id_ in ids if id_ in names and id_ not in serve]
     return serve
 

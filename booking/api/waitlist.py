@@ -14,8 +14,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
 from booking.api.given import (
-    OF_PRACTICE,
-    REPEATABLE,
+    TO_PRACTICE_REPEATABLE,
     HttpRequest,
     TheKey,
     ThePool,
@@ -107,7 +106,7 @@ class HoldToBook(Struct, frozen=True, kw_only=True, rename="camel"):
 @post(
     "/practices/{slug:str}/waitlist",
     guards=LIMITED,
-    dependencies=OF_PRACTICE | REPEATABLE,
+    dependencies=TO_PRACTICE_REPEATABLE,
     responses=declared(
         NotFound, NotProven, NotBookableOnline, WaitRefused, WaitlistFull, KeyMissing, KeyReused, KeyBusy
     ),

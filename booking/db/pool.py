@@ -22,10 +22,21 @@ T = TypeVar("T")
 WAIT_SECONDS: Final = 5  # for a connection of the pool: whoever waits longer is better told to come again
 
 
+class _Session(asyncpg.Connection):
+    """A connection that remembers what it was told to see (`_seeing`), so as not to be told twice."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as its base has it
+        super().__init__(*args, **kwargs)
+        self.told: list[str | None] = [None]
+
+
 async def connect(url: str, *, max_size: int = 10) -> Pool:
     """Open a pool whose connections speak `jsonb` as plain values and give up on a statement after twenty seconds."""
     return await asyncpg.create_pool(
         url,
+        connection_class=_Session,
         min_size=1,
         max_size=max_size,
         init=speak_json,
@@ -62,13 +73,40 @@ async def across_practices(pool: Pool) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def _seeing(pool: Pool, what: str) -> AsyncIterator[Connection]:
     async with pool.acquire(timeout=WAIT_SECONDS) as conn:
-        await conn.execute(SEE_PRACTICE, what)
+        told: list[str | None] = conn.told  # type: ignore[attr-defined] # of `_Session`
+        if told[0] != what:
+            told[0] = None
+            await conn.execute(SEE_PRACTICE, what)
+            told[0] = what
         yield conn
+
+
+BEGIN: Final = "BEGIN; SET LOCAL vetslot.practice_id = '{}'"
+COMMIT: Final = "COMMIT"
+
+
+@asynccontextmanager
+async def in_practice(pool: Pool, practice_id: UUID, *, then: str = "") -> AsyncIterator[Connection]:
+    """Lend a connection as `of_practice` does, within a transaction, in fewer round trips.
+
+    `then`: a statement without parameters that follows the commit in the same round trip. Within, no other transaction
+    can be begun.
+    """
+    async with pool.acquire(timeout=WAIT_SECONDS) as conn:
+        await conn.execute(BEGIN.format(UUID(bytes=practice_id.bytes)))
+        try:
+            yield conn
+        except BaseException:
+            if not conn.is_closed():
+                await conn.execute("ROLLBACK")
+            raise
+        await conn.execute(f"{COMMIT}; {then}" if then else COMMIT)
 
 
 async def _nothing_to_reset(conn: Connection) -> None:
     """Save a round trip: sessions keep only what `_seeing` sets anew each time; a broken one starts over."""
     if conn.is_in_transaction():
+        conn.told[0] = None  # type: ignore[union-attr] # of `_Session`
         await conn.reset()
 
 

@@ -38,3 +38,19 @@ async def test_a_download_names_nobody_and_an_email_invites(riverside: Riverside
     assert f"DTSTART;TZID={practice.timezone}:" in download.to_ical().decode()
     assert [str(zone["tzid"]) for zone in download.walk("VTIMEZONE")] == [practice.timezone]
     assert calendar(attendee="olivia.carter@example.com", reply_to="")["method"] == "PUBLISH"
+
+
+async def test_what_people_typed_is_what_their_calendars_show(riverside: Riverside) -> None:
+    held = await hold_first(riverside, riverside.wish())
+    booked = await send(riverside, await olivias_booking(riverside, held), "k")
+    assert isinstance(booked, Booked)
+    name = "Zoë; “Zu, zu” \\ the Great\nBEGIN:VEVENT" * 3
+    address = "1 River Road,\nSpringfield" + "é" * 200
+    whose = msgspec.structs.replace(riverside.practice, address=address)
+
+    file = calendar_file(whose, booked.appointment, patient_name=name, now=NOW)
+
+    assert max(len(line) for line in file.split(b"\r\n")) <= 75
+    (event,) = Calendar.from_ical(file).walk("VEVENT")
+    assert str(event["summary"]) == f"{name}: visit with {whose.name}"
+    assert str(event["location"]) == address
