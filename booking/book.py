@@ -20,13 +20,13 @@ from booking.db.appointments import Appointment
 from booking.db.claims import Holder
 from booking.db.clients import Client, Patient
 from booking.db.holds import Hold, Wish
-from booking.db.pool import Connection, Pool, of_practice
+from booking.db.pool import Connection, Pool, in_practice
 from booking.db.practices import Practice
-from booking.db.write_backs import wake_workers
+from booking.db.write_backs import WAKE_FOR_WRITE_BACKS
 from booking.enter import Agreed, Party, enter
 from booking.holds import HoldUnknown, SlotTaken
-from booking.offers import OfferedSlot, alternatives, wished_types
-from booking.once import keep, once
+from booking.offers import OfferedSlot, alternatives, types_for
+from booking.once import once
 from booking.policies import (
     CannotBeBooked,
     client_has_few_bookings,
@@ -36,9 +36,12 @@ from booking.policies import (
     patients_are_active,
     patients_have_few_bookings,
 )
-from booking.questions import Answer, check_answers, questions_for
+from booking.questions import Answer, check_answers, questions_among
 from booking.site import Site
+from booking.standing import standing
 from booking.tokens import digest, manage_token
+from booking.visits import BookingSeen, read_booking
+from booking.visits import seen as whole_seen
 
 
 class KnownClient(Struct, frozen=True, kw_only=True, tag="known"):
@@ -89,8 +92,13 @@ class Booking(Struct, frozen=True, kw_only=True):
 class Booked(Struct, frozen=True, kw_only=True, tag="booked"):
     """The appointments stand in our schedule, one for each patient; `manage_token` is the secret of their link."""
 
-    appointments: tuple[Appointment, ...]
+    seen: BookingSeen
     manage_token: str
+
+    @property
+    def appointments(self) -> tuple[Appointment, ...]:
+        """Each patient's, in order."""
+        return tuple(one.appointment for one in self.seen.visits)
 
     @property
     def appointment(self) -> Appointment:
@@ -109,19 +117,18 @@ async def book(
     `KeyReused`, `KeyBusy`.
     """
     try:
-        async with of_practice(pool, practice.practice_id) as conn:
-            async with conn.transaction():
-                reference = await once(conn, practice.practice_id, key, booking, now, wait=wait)
-                if reference is None:
-                    visits = await _book(conn, practice, booking, key, site, now)
-                else:
-                    visits = await appointments.booking_by_reference(conn, practice.practice_id, reference)
-            # Not within: transactions that notify commit one at a time in the whole server.
-            await wake_workers(conn, "write_back")
+        # Workers are woken after the commit: transactions that notify commit one at a time in the whole server.
+        async with in_practice(pool, practice.practice_id, then=WAKE_FOR_WRITE_BACKS) as conn:
+            reference = await once(conn, practice.practice_id, key, booking, now, wait=wait)
+            if reference is None:
+                seen = await _book(conn, practice, booking, key, site, now)
+            else:
+                visits = await appointments.booking_by_reference(conn, practice.practice_id, reference)
+                seen = await read_booking(conn, practice, visits)
     except _TimeLost as lost:
         return SlotTaken(alternatives=await lost.alternatives(pool, practice, now))
-    token = manage_token(site.secret_key, practice.practice_id, visits[0].appointment_id)
-    return Booked(appointments=visits, manage_token=token)
+    token = manage_token(site.secret_key, practice.practice_id, seen.visits[0].appointment.appointment_id)
+    return Booked(seen=seen, manage_token=token)
 
 
 class _TimeLost(Exception):
@@ -139,7 +146,7 @@ class _TimeLost(Exception):
 
 async def _book(
     conn: Connection, practice: Practice, booking: Booking, key: str, site: Site, now: datetime
-) -> tuple[Appointment, ...]:
+) -> BookingSeen:
     practice_id = practice.practice_id
     nothing_is_urgent(practice, [booking.reason, *(one.answer for one in booking.answers)])
     hold = await holds.hold_by_secret(conn, practice_id, booking.hold_id, digest(booking.hold_secret))
@@ -149,8 +156,9 @@ async def _book(
     wish = msgspec.structs.replace(
         hold.wish, new_client=party.new_client, patients=tuple(one.species for one in party.patients)
     )
-    types = await wished_types(conn, practice, wish)
-    questions = await questions_for(conn, practice, types[0], new_client=party.new_client)
+    stands = await standing(conn, practice_id)
+    types = types_for(stands, wish)
+    questions = questions_among(stands, types[0], new_client=party.new_client)
     answers = check_answers(questions, booking.answers)
 
     appointment_ids = [uuid4() for _ in types]
@@ -178,9 +186,8 @@ async def _book(
         reason=booking.reason,
         answers=answers,
     )
-    visits = await enter(conn, practice, agreed, site=site, now=now)
-    await keep(conn, practice_id, key, visits[0].reference)
-    return visits
+    visits = await enter(conn, practice, agreed, site=site, now=now, key=key)
+    return whole_seen(stands, types[0], visits, {one.patient_id: one for one in party.patients}, "queued")
 
 
 async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> Party:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
 import msgspec
 from msgspec import Struct
 
-from availability import Assignment, Occupied, Slot, SlotProblem, Span, occupied
+from availability import Assignment, Busy, Occupied, Slot, SlotProblem, Span, occupied
 from booking.db import claims as claims_db
-from booking.db import holds, practices, schedule
+from booking.db import holds
 from booking.db.appointment_types import AppointmentType
 from booking.db.claims import Claim, Holder
 from booking.db.holds import Wish
@@ -59,9 +60,11 @@ class NotFree(Struct, frozen=True, kw_only=True, tag="not_free"):
     """The time cannot be booked, or not any more."""
 
 
-# Of fifty who want one time, most ask what the one before them asked: on an unchanged schedule they are told the same
-# without another look. Only within a second, since a hold that runs out raises no version.
-_refused: OrderedDict[tuple[str, UUID, int, Wish, datetime, int], None] = OrderedDict()
+# Of fifty who want one time, most ask what the one before them asked: they are told the same without asking the engine
+# again. Only within a second, since notice and horizon move; and only while the same time is taken, since what a hold
+# took is free the moment it runs out, and that raises no version.
+_Asked: TypeAlias = tuple[str, UUID, int, Wish, datetime, int, frozenset[tuple[UUID, Busy]]]
+_refused: OrderedDict[_Asked, None] = OrderedDict()
 
 
 async def claim(
@@ -90,10 +93,7 @@ async def claim(
     days = days_touched(span_start, span_end, practice.timezone)
     await claims_db.lock_days(conn, practice.practice_id, days)
 
-    version = await schedule.version(conn, practice.practice_id)
-    asked = (version.database, practice.practice_id, version.schedule, wish, start, int(now.timestamp()))
-    if remember and asked in _refused:
-        return NotFree()
+    own_hold = instead_of.hold_id if instead_of else None
     window = Span(start=start, end=start + MINUTE)
     posed = await slot_problem(
         conn,
@@ -102,10 +102,13 @@ async def claim(
         wish,
         window,
         now=now,
-        own_hold=instead_of.hold_id if instead_of else None,
+        own_hold=own_hold,
         prefer=instead_of.resources if instead_of else prefer,
-        version=version,
     )
+    version, taken = posed.version, frozenset(posed.taken.busy.items())
+    asked = (version.database, practice.practice_id, version.schedule, wish, start, int(now.timestamp()), taken)
+    if remember and asked in _refused:
+        return NotFree()
     answer = await answer_of(posed.problem, FOR_CLAIMS)
     slot = next((slot for slot in answer.slots if slot.start == start), None)
     if slot is None:
@@ -120,16 +123,16 @@ async def claim(
     if posed.taken.expired:
         first, last = day_start(days[0], practice.timezone), days[-1] + timedelta(days=1)
         await holds.free_expired(conn, practice.practice_id, first, day_start(last, practice.timezone), now)
-    if instead_of:
-        await holds.end_hold(conn, practice.practice_id, instead_of.hold_id)
+    shared = {one.id for one in posed.problem.resources if one.capacity > 1}
+    look_at = [part.resource for _, part in parts if part.resource in shared]
+    claims = await on_free_lanes(conn, practice, parts, look_at, own_hold=own_hold)
     try:
-        await take(conn, practice, parts)
+        await claims_db.claim(conn, practice.practice_id, claims, instead_of=own_hold)
     except asyncpg.ExclusionViolationError as violation:
         # Whoever came past the lock has the time: the constraint has the last word.
         if violation.constraint_name != "claim_never_overlaps":
             raise
         return NotFree()
-    await practices.raise_schedule_version(conn, practice.practice_id)
     return Claimed(visits=tuple(span for span, _ in visits), resources=serving(slot))
 
 
@@ -151,19 +154,38 @@ async def take(conn: Connection, practice: Practice, parts: list[tuple[Holder, O
     The caller holds the locks of the days. Lanes do not end at the capacity here: the engine sees to it that what we
     give stays within, and what a practice double-booked in its PIMS is taken as it stands.
     """
-    if not parts:
-        return
-    start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
+    if parts:
+        claims = await on_free_lanes(conn, practice, parts, [part.resource for _, part in parts], own_hold=None)
+        await claims_db.insert_claims(conn, practice.practice_id, claims)
+
+
+async def on_free_lanes(
+    conn: Connection,
+    practice: Practice,
+    parts: list[tuple[Holder, Occupied]],
+    look_at: list[str],
+    *,
+    own_hold: UUID | None,
+) -> list[tuple[Holder, Claim]]:
+    """Put parts of resources' time on the lowest lanes that are free there.
+
+    `look_at`: the resources of which some may be taken; of the others, none of these parts is. What `own_hold` takes
+    counts as free: it ends with this claim.
+    """
     already: dict[UUID, list[Claim]] = {UUID(part.resource): [] for _, part in parts}
-    for claimed in await claims_db.claimed(conn, practice.practice_id, start, end, already):
-        already[claimed.resource_id].append(claimed)
+    if look_at:
+        start, end = min(part.start for _, part in parts), max(part.end for _, part in parts)
+        for claimed in await claims_db.claimed(
+            conn, practice.practice_id, start, end, map(UUID, look_at), own_hold=own_hold
+        ):
+            already[claimed.resource_id].append(claimed)
     claims: list[tuple[Holder, Claim]] = []
     for holder, part in parts:
         resource_id = UUID(part.resource)
         lanes = free_lanes(resource_id, part.start, part.end, already[resource_id])
         already[resource_id] += lanes
         claims += [(holder, lane) for lane in lanes]
-    await claims_db.insert_claims(conn, practice.practice_id, claims)
+    return claims
 
 
 def free_lanes(resource_id: UUID, start: datetime, end: datetime, taken: list[Claim]) -> list[Claim]:

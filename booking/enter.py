@@ -15,11 +15,11 @@ from msgspec import Struct
 from booking.calendar_file import calendar_file
 from booking.claims import Claimed
 from booking.contacts import Contact
-from booking.db import appointments, clients, write_backs
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Answered, Appointment, Source
+from booking.db.bookings import Creation, Reached, Rows, insert_booking
 from booking.db.clients import Client, Patient
-from booking.db.messages import queue_message
+from booking.db.messages import Message
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.messages import booked_message, named
@@ -57,27 +57,33 @@ class Agreed(Struct, frozen=True, kw_only=True):
 
 
 async def enter(
-    conn: Connection, practice: Practice, agreed: Agreed, *, site: Site, now: datetime
+    conn: Connection, practice: Practice, agreed: Agreed, *, site: Site, now: datetime, key: str | None = None
 ) -> tuple[Appointment, ...]:
-    """Write it all down; the appointments, in the order of their visits."""
-    practice_id = practice.practice_id
+    """Write it all down; the appointments, in the order of their visits. `key`: see `bookings.Rows`."""
+    practice_id, party = practice.practice_id, agreed.party
     visits = _visits(agreed, now)
     token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
-    await _insert_party(conn, practice, agreed.party, now)
-    await appointments.insert_booking(
-        conn,
-        practice_id,
-        visits,
+    rows = Rows(
+        new_clients=[party.client] if party.new_client else [],
+        reached=[
+            Reached(client_id=party.client.client_id, kind=one.kind, value=one.value)
+            for one in (party.contacts if party.new_client else ())
+        ],
+        new_patients=[one for one in party.patients if one.patient_id in party.new_patients],
+        visits=visits,
         source=agreed.source,
         contact=agreed.contact,
         provider_id=agreed.provider_id,
         manage_token_hash=digest(token),
+        outbox=_outbox(visits, party),
+        messages=[]
+        if agreed.contact is None
+        else [_confirmation(practice, agreed, agreed.contact, visits, site, token)],
+        key=key,
     )
-    await write_backs.queue_creations(conn, practice_id, _outbox(visits, agreed.party), now)
-    if agreed.contact is not None:
-        await _queue_confirmation(conn, practice, agreed, agreed.contact, visits, site, token)
-    for visit in visits:
-        await announce(conn, practice_id, "appointment.booked", visit.appointment_id, now)
+    if await insert_booking(conn, practice_id, rows, now):
+        for visit in visits:
+            await announce(conn, practice_id, "appointment.booked", visit.appointment_id, now)
     return visits
 
 
@@ -112,17 +118,6 @@ def _visits(agreed: Agreed, now: datetime) -> tuple[Appointment, ...]:
     )
 
 
-async def _insert_party(conn: Connection, practice: Practice, party: Party, now: datetime) -> None:
-    """Add who is new."""
-    practice_id, client = practice.practice_id, party.client
-    if party.new_client:
-        await clients.insert_client(conn, practice_id, client.client_id, client.given_name, client.family_name, now)
-        await clients.insert_contacts(conn, practice_id, [(client.client_id, one, one.value) for one in party.contacts])
-    new = [one for one in party.patients if one.patient_id in party.new_patients]
-    if new:
-        await clients.insert_patients(conn, practice_id, new)
-
-
 def visit_key(reference: str, visit: int) -> str:
     """Return the name of a visit in the PIMS: its booking's reference, with a number from the second one on."""
     return reference if visit == 1 else f"{reference}-{visit}"
@@ -136,30 +131,36 @@ def description(key: str, *, new_client: bool, reason: str, answers: list[Answer
     return f"{tag} {key}" + (f": {' | '.join(said)}" if said else "")
 
 
-def _outbox(visits: tuple[Appointment, ...], party: Party) -> list[tuple[UUID, Kind, UUID, str]]:
+def _outbox(visits: tuple[Appointment, ...], party: Party) -> list[Creation]:
     """Return what the PIMS does not have yet, in the order in which it must arrive there."""
-    outbox: list[tuple[UUID, Kind, UUID, str]] = []
+    outbox: list[Creation] = []
+
+    def create(one: Appointment, kind: Kind, subject_id: UUID, key: str) -> None:
+        outbox.append(
+            Creation(
+                write_back_id=uuid4(), appointment_id=one.appointment_id, kind=kind, subject_id=subject_id, key=key
+            )
+        )
+
     if party.new_client:
-        first = visits[0]
-        outbox.append((first.appointment_id, "client", first.client_id, f"{first.reference}-C"))
+        create(visits[0], "client", visits[0].client_id, f"{visits[0].reference}-C")
     for one in visits:
         key = visit_key(one.reference, one.visit)
         if one.patient_id in party.new_patients:
-            outbox.append((one.appointment_id, "patient", one.patient_id, f"{key}-P"))
-        outbox.append((one.appointment_id, "appointment", one.appointment_id, key))
+            create(one, "patient", one.patient_id, f"{key}-P")
+        create(one, "appointment", one.appointment_id, key)
     return outbox
 
 
-async def _queue_confirmation(
-    conn: Connection,
+def _confirmation(
     practice: Practice,
     agreed: Agreed,
     contact: Contact,
     visits: tuple[Appointment, ...],
     site: Site,
     token: str,
-) -> None:
-    """Queue one message for all of it, with one entry for the calendar."""
+) -> Message:
+    """Write one message for all of it, with one entry for the calendar."""
     first, names = visits[0], [one.name for one in agreed.party.patients]
     whole = msgspec.structs.replace(first, ends_at=visits[-1].ends_at)
     attendee = contact.value if contact.kind == "email" else None
@@ -167,7 +168,7 @@ async def _queue_confirmation(
     calendar = calendar_file(
         practice, whole, patient_name=named(names), now=first.created_at, attendee=attendee, manage_url=manage_url
     )
-    message = booked_message(
+    return booked_message(
         practice,
         contact,
         first,
@@ -177,4 +178,3 @@ async def _queue_confirmation(
         calendar=calendar.decode(),
         message_id=uuid4(),
     )
-    await queue_message(conn, message, first.created_at)

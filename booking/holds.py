@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -14,8 +14,10 @@ from booking.db import holds as holds_db
 from booking.db import practices
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
-from booking.db.pool import Connection, Pool, of_practice
+from booking.db.pool import Connection, Pool, in_practice, of_practice
 from booking.db.practices import Practice
+from booking.line import in_line
+from booking.local_days import local_date
 from booking.offers import OfferedSlot, alternatives, wished_types
 from booking.once import keep, once
 from booking.tokens import digest, hold_secret, new_secret
@@ -61,18 +63,21 @@ async def hold(
     now: datetime,
     instead_of: Hold | None = None,
     under: Once | None = None,
+    in_turn: bool = False,
 ) -> Held | SlotTaken:
     """Keep a time for the practice's holding time.
 
     `instead_of`: the same client's hold, which ends where this one succeeds and stays where it does not. `under`: the
-    same key with the same wish is given the same hold again.
+    same key with the same wish is given the same hold again. `in_turn`: of those who want the same day, a few of this
+    process at a time go to the database; the others wait without a connection.
 
     Raises `NotBookableOnline`; with a key also `KeyReused`, `KeyBusy`, and `HoldUnknown` where its hold has ended.
     """
     hold_id = uuid4()
     secret = hold_secret(under.secret_key, hold_id) if under else new_secret()
     with suppress(_NotFree):
-        async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+        line = in_line((id(pool), practice.practice_id, local_date(start, practice.timezone)))
+        async with line if in_turn else nullcontext(), in_practice(pool, practice.practice_id) as conn:
             if under and (
                 kept := await once(conn, practice.practice_id, under.key, _Wanted(wish=wish, start=start), now)
             ):
@@ -149,7 +154,7 @@ async def extend(pool: Pool, practice: Practice, hold_id: UUID, secret: str, *, 
 
 async def release(pool: Pool, practice: Practice, hold_id: UUID, secret: str) -> bool:
     """Let go of a hold: its time is free at once."""
-    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+    async with in_practice(pool, practice.practice_id) as conn:
         ended = await holds_db.delete_hold(conn, practice.practice_id, hold_id, digest(secret))
         if ended:
             await practices.raise_schedule_version(conn, practice.practice_id)

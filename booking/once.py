@@ -38,13 +38,16 @@ async def once(
     Raises `KeyReused` where the key came with another request, `KeyBusy` where its first request still runs, unless
     the caller would rather `wait` for that.
     """
-    if not await idempotency.lock_key(conn, practice_id, key, wait=wait):
-        raise KeyBusy(KeyBusy.__doc__)
     fingerprint = hashlib.sha256(type(asked).__qualname__.encode() + msgspec.json.encode(asked)).digest()
     if await idempotency.take_key(conn, practice_id, key, fingerprint, now):
         return None
+    if not await idempotency.lock_key(conn, practice_id, key, wait=wait):
+        raise KeyBusy(KeyBusy.__doc__)
     kept = await idempotency.kept_answer(conn, practice_id, key)
-    if kept is None or kept.answer is None or kept.fingerprint != fingerprint:
+    if kept is None:  # whoever was at it gave up meanwhile
+        await idempotency.take_key(conn, practice_id, key, fingerprint, now)
+        return None
+    if kept.answer is None or kept.fingerprint != fingerprint:
         raise KeyReused(KeyReused.__doc__)
     return kept.answer
 

@@ -14,7 +14,7 @@ from booking.db.appointments import Answered
 from booking.db.pool import Connection
 from booking.db.practices import Practice
 from booking.db.questions import Question
-from booking.standing import standing
+from booking.standing import Standing, standing
 
 LONGEST_ANSWER = 500
 LARGEST_NUMBER = 10**9
@@ -52,10 +52,15 @@ async def questions_for(
     conn: Connection, practice: Practice, appointment_type: AppointmentType, *, new_client: bool
 ) -> list[Question]:
     """Return what such a client is asked for such a visit, in order."""
+    return questions_among(await standing(conn, practice.practice_id), appointment_type, new_client=new_client)
+
+
+def questions_among(stands: Standing, appointment_type: AppointmentType, *, new_client: bool) -> list[Question]:
+    """Return the same as `questions_for`, to those who know what stands."""
     who, type_id = ("everyone", "new" if new_client else "existing"), appointment_type.appointment_type_id
     return [
         one
-        for one in (await standing(conn, practice.practice_id)).questions
+        for one in stands.questions
         if one.who in who and (one.appointment_types is None or type_id in one.appointment_types)
     ]
 

@@ -62,9 +62,10 @@ def freshness_at(practice: Practice, version: schedule.Version, now: datetime) -
 
 
 class Posed(Struct, frozen=True, kw_only=True):
-    """A slot problem, how fresh the schedule in it is, and what of that schedule is taken."""
+    """A slot problem, which schedule it rests on, how fresh that is, and what of it is taken."""
 
     problem: SlotProblem
+    version: schedule.Version
     freshness: Freshness
     taken: schedule.Taken
 
@@ -93,9 +94,11 @@ async def slot_problem(
     appointment_type = types[0]
     around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
-    version = version or await schedule.version(conn, practice_id)
+    if version is None:
+        version, taken = await schedule.version_and_taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
+    else:
+        taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
     stands = await standing_at(conn, practice_id, version)
-    taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
     booked_on = []
     if appointment_type.max_per_day is not None:
         booked_on = await schedule.booked_on(
@@ -137,7 +140,7 @@ async def slot_problem(
         arrangement="back_to_back",
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
     )
-    return Posed(problem=problem, freshness=freshness, taken=taken)
+    return Posed(problem=problem, version=version, freshness=freshness, taken=taken)
 
 
 def _notice(one: AppointmentType, practice: Practice, wish: Wish, freshness: Freshness) -> timedelta:

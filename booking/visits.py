@@ -16,6 +16,7 @@ from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import State
 from booking.messages import named
+from booking.standing import Standing
 from booking.standing import standing as standing_of
 from booking.tokens import digest
 
@@ -97,6 +98,18 @@ async def read_booking(conn: Connection, practice: Practice, visits: tuple[Appoi
     outbox = await write_backs.lines_of(conn, practice_id, [one.appointment_id for one in visits])
     if appointment_type is None or any(one.patient_id not in patients for one in visits):
         raise LookupError("An appointment's type and patient are kept as long as it is.")
+    state = min((one.state for one in outbox), key=WORST_FIRST.index, default=None)
+    return seen(stands, appointment_type, visits, patients, state)
+
+
+def seen(
+    stands: Standing,
+    appointment_type: AppointmentType,
+    visits: tuple[Appointment, ...],
+    patients: dict[UUID, Patient],
+    write_back: State | None,
+) -> BookingSeen:
+    """Return a booking with all that is shown of it, to those who have all that."""
     names = {str(one.resource_id): one.name for one in stands.resources if one.kind == "provider"}
     return BookingSeen(
         appointment_type=appointment_type,
@@ -110,7 +123,7 @@ async def read_booking(conn: Connection, practice: Practice, visits: tuple[Appoi
             )
             for one in visits
         ),
-        write_back=min((one.state for one in outbox), key=WORST_FIRST.index, default=None),
+        write_back=write_back,
     )
 
 

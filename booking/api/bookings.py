@@ -190,9 +190,8 @@ async def create_booking(
         if held is None:
             raise HoldUnknown(HoldUnknown.__doc__)
         raise slot_is_taken(site, practice, held.wish, booked, at)
-    seen = await booking_seen(pool, practice, booked.appointments)
     return BookingMade(
-        **msgspec.structs.asdict(shown(seen)),
+        **msgspec.structs.asdict(shown(booked.seen)),
         manage_token=sealed("mt", practice.practice_id, booked.manage_token),
         manage_url=f"{site.public_url}/visit/{practice.slug}/{booked.manage_token}",
     )

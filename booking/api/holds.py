@@ -90,7 +90,7 @@ async def create_hold(
     at = now()
     wish, start = _wanted(site, practice, data, at)
     under = Once(key=key, secret_key=site.secret_key) if key else None
-    held = await hold(pool, practice, wish, start, now=at, under=under)
+    held = await hold(pool, practice, wish, start, now=at, under=under, in_turn=True)
     if isinstance(held, SlotTaken):
         raise slot_is_taken(site, practice, wish, held, at)
     return HeldShown(

@@ -9,7 +9,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from availability import Assignment
-from booking.contacts import Contact
 from booking.db.pool import Connection, many, one
 
 Status = Literal["booked", "confirmed", "arrived", "fulfilled", "cancelled", "no_show"]
@@ -51,54 +50,6 @@ class Appointment(Struct, frozen=True, kw_only=True):
 
 COLUMNS = """appointment_id, reference, visit, status, appointment_type_id, client_id, patient_id, starts_at, ends_at,
   resources, new_client, reason, answers, description, calendar_sequence, created_at, pims_id"""
-
-INSERT_APPOINTMENT = """
-INSERT INTO appointment (practice_id, appointment_id, reference, visit, manage_token_hash, source, contact, provider_id,
-  appointment_type_id, client_id, patient_id, starts_at, ends_at, resources, new_client, reason, answers, description,
-  created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-"""
-
-
-async def insert_booking(
-    conn: Connection,
-    practice_id: UUID,
-    visits: tuple[Appointment, ...],
-    *,
-    source: Source,
-    contact: Contact | None,
-    provider_id: UUID | None,
-    manage_token_hash: bytes,
-) -> None:
-    """Add the visits of a booking; the manage token is the first one's. `provider_id`: who was asked for by name."""
-    await conn.executemany(
-        INSERT_APPOINTMENT,
-        [
-            (
-                practice_id,
-                one.appointment_id,
-                one.reference,
-                one.visit,
-                manage_token_hash if one.visit == 1 else None,
-                source,
-                contact,
-                provider_id,
-                one.appointment_type_id,
-                one.client_id,
-                one.patient_id,
-                one.starts_at,
-                one.ends_at,
-                one.resources,
-                one.new_client,
-                one.reason,
-                one.answers,
-                one.description,
-                one.created_at,
-            )
-            for one in visits
-        ],
-    )
-
 
 BOOKING = f"SELECT {COLUMNS} FROM appointment WHERE practice_id = $1 AND reference = $2 ORDER BY visit LIMIT 10"
 

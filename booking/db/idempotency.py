@@ -31,13 +31,17 @@ async def lock_key(conn: Connection, practice_id: UUID, key: str, *, wait: bool)
 
 
 TAKE_KEY = """
-INSERT INTO idempotency (practice_id, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+INSERT INTO idempotency (practice_id, key, fingerprint, created_at) SELECT $1, $2, $3, $4
+WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws('/', 'once', $1::uuid, $2::text), 0))
 ON CONFLICT (practice_id, key) DO NOTHING
 """
 
 
 async def take_key(conn: Connection, practice_id: UUID, key: str, fingerprint: bytes, now: datetime) -> bool:
-    """Take a key for good, if this transaction commits. False: it was used before; `kept_answer` says for what."""
+    """Take a key for good, if this transaction commits, and keep others with the same away until it ends.
+
+    False: somebody is at it (`lock_key`), or it was used before (`kept_answer` says for what).
+    """
     return affected(await conn.execute(TAKE_KEY, practice_id, key, fingerprint, now)) == 1
 
 

@@ -25,7 +25,10 @@ class Resource(Struct, frozen=True, kw_only=True):
     overrides: tuple[Override, ...]
 
 
-class Version(Struct, frozen=True, kw_only=True):
+NO_PRACTICE = "There is no such practice."
+
+
+class Version(Struct, frozen=True):
     """Which schedule this is, and how old the mirror of the PIMS is.
 
     `database`: whose, where one process speaks to several. `schedule` rises with every change that may change an
@@ -51,7 +54,7 @@ async def version(conn: Connection, practice_id: UUID) -> Version:
     """Return the present version of what stands in the practice. Raises `LookupError` where there is no practice."""
     found = one(await conn.fetchrow(VERSION, practice_id), Version)
     if found is None:
-        raise LookupError("There is no such practice.")
+        raise LookupError(NO_PRACTICE)
     return found
 
 
@@ -134,6 +137,27 @@ async def taken(
         busy={resource_id: Busy(packed) for resource_id, packed, _ in rows},
         expired=any(expired for *_, expired in rows),
     )
+
+
+VERSION_AND_TAKEN = f"""
+SELECT v.database, v.schedule, v.standing, v.connected, v.as_of, t.resource_ids, t.busy, t.expired
+FROM ({VERSION}) v CROSS JOIN (
+  SELECT array_agg(resource_id) AS resource_ids, array_agg(packed) AS busy, bool_or(expired) AS expired
+  FROM ({TAKEN}) AS one (resource_id, packed, expired)
+) t
+"""
+
+
+async def version_and_taken(
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own_hold: UUID | None
+) -> tuple[Version, Taken]:
+    """Return what `version` and `taken` return, of one moment. Raises `LookupError` where there is no practice."""
+    row = await conn.fetchrow(VERSION_AND_TAKEN, practice_id, start, end, now, own_hold)
+    if row is None:
+        raise LookupError(NO_PRACTICE)
+    *version, resource_ids, packed, expired = row
+    busy = dict(zip(resource_ids or (), map(Busy, packed or ()), strict=True))
+    return Version(*version), Taken(busy=busy, expired=bool(expired))
 
 
 class BookedOn(Struct, frozen=True, kw_only=True):

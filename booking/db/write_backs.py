@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -43,25 +43,6 @@ async def queue_change(
 ) -> None:
     """Queue a change of an appointment, under a key of its own."""
     await conn.execute(INSERT_CHANGE, practice_id, write_back_id, appointment_id, action, str(write_back_id), now)
-
-
-INSERT_CREATION = """
-INSERT INTO write_back (practice_id, write_back_id, appointment_id, kind, subject_id, key, due_at, queued_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-"""
-
-
-async def queue_creations(
-    conn: Connection, practice_id: UUID, records: list[tuple[UUID, Kind, UUID, str]], now: datetime
-) -> None:
-    """Queue records to be created, in this order: of which appointment, what it is, its id, its key."""
-    await conn.executemany(
-        INSERT_CREATION,
-        [
-            (practice_id, uuid4(), appointment_id, kind, subject_id, key, now)
-            for appointment_id, kind, subject_id, key in records
-        ],
-    )
 
 
 # What a new change makes pointless: creations and changes that never left, and changes that staff were to make by hand.
@@ -348,6 +329,10 @@ async def done_by_hand(
 
 
 NOTIFY = "SELECT pg_notify('vetslot_work', $1)"
+
+
+# The same, without a parameter, so that it can follow a commit in one round trip.
+WAKE_FOR_WRITE_BACKS = "SELECT pg_notify('vetslot_work', 'write_back')"
 
 
 async def wake_workers(conn: Connection, what: str) -> None:

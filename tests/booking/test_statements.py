@@ -34,6 +34,7 @@ WITHOUT_PRACTICE = {
     "idempotency.TRY_KEY": "the practice is part of the lock's key",
     "idempotency.WAIT_FOR_KEY": "as above",
     "write_backs.NOTIFY": "wakes workers and says nothing",
+    "write_backs.WAKE_FOR_WRITE_BACKS": "as above",
     "migrate.CREATE_TABLE": "the schema's own history",
     "migrate.SELECT_APPLIED": "the schema's own history",
     "migrate.INSERT_APPLIED": "the schema's own history",

@@ -117,7 +117,7 @@ async def _hold(
     if await too_often(request, practice, redis, HOLDS):
         raise TooManyRequestsException
     before = await find_hold(pool, practice, flow.hold_id, flow.hold_secret) if flow.hold_id else None
-    held = await hold(pool, practice, flow.wish, start, now=now(), instead_of=before)
+    held = await hold(pool, practice, flow.wish, start, now=now(), instead_of=before, in_turn=True)
     if not isinstance(held, Held):
         await flows.save(redis, practice, token, msgspec.structs.replace(flow, starts_at=start))
         return see_other(f"{flow_path(practice, token)}/taken")
