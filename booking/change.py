@@ -151,7 +151,7 @@ async def _move(
             conn, practice_id, visit.appointment_id, span.start, span.end, claimed.resources, counted=by == "client"
         )
     await _tell_pims(conn, practice, visits, "change", now)
-    await _tell_client(conn, practice, visits, "change", site, now)
+    await tell_client(conn, practice, visits, "change", site, now)
     await _announce(conn, practice, visits, "appointment.rescheduled", now)
 
 
@@ -209,7 +209,7 @@ async def cancel(pool: Pool, practice: Practice, reference: str, *, by: By, site
                 await claims_db.free_appointment(conn, practice_id, visit.appointment_id)
             await practices.raise_schedule_version(conn, practice_id)
             await _tell_pims(conn, practice, visits, "cancel", now)
-            await _tell_client(conn, practice, visits, "cancel", site, now)
+            await tell_client(conn, practice, visits, "cancel", site, now)
             await _announce(conn, practice, visits, "appointment.cancelled", now)
         return await _as_it_stands(conn, practice, reference)
 
@@ -270,10 +270,13 @@ async def _tell_pims(conn: Connection, practice: Practice, visits: list[Visit], 
         await write_backs.wake_workers(conn, "write_back")
 
 
-async def _tell_client(
+async def tell_client(
     conn: Connection, practice: Practice, changed: list[Visit], action: Action, site: Site, now: datetime
 ) -> None:
-    """Queue the message, with the calendar's entry, to the contact with which it was booked."""
+    """Queue the message, with the calendar's entry, to the contact with which it was booked, if anybody is to be told.
+
+    Call it after the visits' rows are written.
+    """
     contact = changed[0].contact
     if contact is None:
         return

@@ -1,7 +1,7 @@
 """Worker: what happens without anybody waiting for it. Any number of them share the work through the database.
 
-Write-backs, messages and webhooks are woken by `NOTIFY` and poll besides; sync, waitlists and housekeeping go at their
-own pace.
+Write-backs, messages, webhooks and sync are woken by `NOTIFY` and look by themselves besides; waitlists and
+housekeeping go at their own pace.
 A loop that fails says so and goes on; what it was doing is taken up again when its lease runs out.
 """
 
@@ -19,16 +19,15 @@ import structlog
 from redis.asyncio import Redis
 
 from booking.adapters import Adapters
-from booking.connect.steps import note_imported
 from booking.connect.trial import do_survey
 from booking.db import connection_steps, connections, messages, practices, waitlist, webhooks, write_backs
 from booking.db.connections import Connection
 from booking.db.messages import Message
-from booking.db.pool import Pool, across_practices, connect, of_practice
+from booking.db.pool import Pool, across_practices, connect
 from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.site import Site
-from booking.sync import sync
+from booking.sync.rounds import Keeping
 from booking.waitlist import CLOSES, LOOK_AGAIN, OPENS, PAUSE, look_through
 from booking.webhook_delivery import Sender, deliver_line
 from booking.write_back import deliver_due
@@ -64,7 +63,8 @@ async def work(
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
         adapters = Adapters(pool, secret_key=site.secret_key, clock=now)
         stack.push_async_callback(adapters.close)
-        wakes = {what: asyncio.Event() for what in ("write_back", "message", "webhook", "survey")}
+        wakes = {what: asyncio.Event() for what in ("write_back", "message", "webhook", "sync", "survey")}
+        keeping = Keeping(pool, adapters.of, site=site, clock=now, most=sync_every)
         sender = Sender(site=site)
         channel = open_channel(redis, smtp_url=smtp_url, mail_from=mail_from, dev_mailbox=dev_mailbox)
         async with asyncio.TaskGroup() as loops:
@@ -73,7 +73,7 @@ async def work(
             loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, wakes["message"]))
             loops.create_task(keep_doing(lambda: webhook_round(pool, sender), POLL, wakes["webhook"]))
             loops.create_task(keep_doing(lambda: waitlist_round(pool, site), WAITLIST, asyncio.Event()))
-            loops.create_task(keep_doing(lambda: sync_round(pool, adapters), sync_every, asyncio.Event()))
+            loops.create_task(keep_doing(lambda: keeping.keep(wakes["sync"]), AFTER_FAILURE, asyncio.Event()))
             loops.create_task(keep_doing(lambda: survey_round(pool, adapters), POLL, wakes["survey"]))
             loops.create_task(keep_doing(lambda: tidy(pool, now()), TIDY, asyncio.Event()))
 
@@ -105,25 +105,6 @@ async def write_back_round(pool: Pool, adapters: Adapters) -> None:
                 await note_failure(pool, connection, failure)
 
     await all_of([deliver(by_practice[practice_id]) for practice_id in due if practice_id in by_practice])
-
-
-async def sync_round(pool: Pool, adapters: Adapters) -> None:
-    """Bring every mirror up to date; one PIMS that is down keeps no other waiting."""
-    async with across_practices(pool) as conn:
-        working = await connections.working_connections(conn)
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def catch_up(connection: Connection) -> None:
-        async with room:
-            try:
-                synced = await sync(pool, await adapters.of(connection), connection, clock=now)
-                if connection.status == "importing" and synced.complete:
-                    async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
-                        await note_imported(conn, connection.practice_id)
-            except PimsError as failure:
-                await note_failure(pool, connection, failure)
-
-    await all_of([catch_up(connection) for connection in working])
 
 
 async def survey_round(pool: Pool, adapters: Adapters) -> None:

@@ -39,7 +39,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     dev_mailbox: bool
     """Show every message on `/dev/mailbox`: for demos only, as it shows them to everyone."""
     sync_every: timedelta
-    """From SYNC_SECONDS."""
+    """From SYNC_SECONDS: what a PIMS lets be read often is read at least so often."""
     trusted_proxies: list[str]
     """Addresses or networks whose `X-Forwarded-For` is believed; else the limits count the proxy as one client."""
     log_level: LogLevel
@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             mail_from=_sender(environ, f"no-reply@{urlsplit(public_url).hostname}"),
             texts_per_day=_number(environ, "TEXTS_PER_DAY", default=5_000, largest=10_000_000),
             dev_mailbox=_switch(environ, "DEV_MAILBOX"),
-            sync_every=timedelta(seconds=_number(environ, "SYNC_SECONDS", default=60, largest=86_400)),
+            sync_every=timedelta(seconds=_number(environ, "SYNC_SECONDS", default=15, largest=86_400)),
             trusted_proxies=_networks(environ, "TRUSTED_PROXIES"),
             log_level=_log_level(environ),
         )

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from booking.agents.lease import feeds_of, keep_line
-from booking.db import agent_pages, connections
+from booking.db import agent_pages, connections, feeds
 from booking.db.agent_pages import BEGINNING
 from booking.db.agents import Agent
 from booking.db.pool import Connection, Pool, of_practice
-from booking.db.write_backs import wake_workers
 from pims_adapters._agent.protocol import Page
 
 MOST_PAGES_WAITING = 500
@@ -75,7 +74,7 @@ async def _keep(conn: Connection, agent: Agent, page: Page, now: datetime) -> No
         )
         if not kept:
             raise PageRefused("This cursor was an earlier page's: the feed would go in a circle.")
-        await wake_workers(conn, "sync")
+        await feeds.ask_at_once(conn, agent.practice_id, now, page.feed)
     await agent_pages.move_head(conn, *of, page.cursor, None if page.more else as_of)
 
 

@@ -41,8 +41,19 @@ class Visit(Appointment, frozen=True, kw_only=True):
     reschedules: int
 
 
-# In the order of their ids, as `mirror.lock_mirrored` takes them, so that nobody waits in a circle; whoever also needs
-# a day's lock takes it after.
+VISITS = f"""
+SELECT {COLUMNS}, source, contact, provider_id, reschedules FROM appointment
+WHERE practice_id = $1 AND reference = $2 ORDER BY visit LIMIT 50
+"""
+
+
+async def visits_of(conn: Connection, practice_id: UUID, reference: str) -> list[Visit]:
+    """Return the visits of a booking in their order, as they stand in this transaction."""
+    return many(await conn.fetch(VISITS, practice_id, reference), Visit)
+
+
+# In the order of their ids, as `mirrored_appointments.lock_mirrored` takes them, so that nobody waits in a circle;
+# whoever also needs a day's lock takes it after.
 LOCK_BOOKING = f"""
 SELECT {COLUMNS}, source, contact, provider_id, reschedules FROM appointment
 WHERE practice_id = $1 AND reference = $2 ORDER BY appointment_id LIMIT 50 FOR NO KEY UPDATE

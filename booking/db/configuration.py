@@ -204,7 +204,7 @@ ON CONFLICT (practice_id, resource_id) DO UPDATE SET active = true,
 RETIRE_RESOURCE = "UPDATE resource SET active = false WHERE practice_id = $1 AND resource_id = $2"
 
 RULE_COLUMNS: Final = 'name, effect, "when", appointment_types, resources, release'
-RULE_ROW = f"SELECT rule_id AS id, null AS pims_id, {RULE_COLUMNS} FROM rule WHERE practice_id = $1"
+RULE_ROW = f"SELECT rule_id AS id, pims_id, {RULE_COLUMNS} FROM rule WHERE practice_id = $1"
 SOME_RULES = f"{RULE_ROW} AND rule_id > $2 ORDER BY rule_id LIMIT $3"
 ONE_RULE = f"{RULE_ROW} AND rule_id = $2 FOR UPDATE"
 PUT_RULE = f"""
@@ -272,7 +272,7 @@ TABLES: Final[dict[Kind, Table]] = {
         retire=RETIRE_RESOURCE,
     ),
     "rule": Table(
-        settings=RuleSettings, owned=frozenset(), some=SOME_RULES, one=ONE_RULE, put=PUT_RULE, retire=RETIRE_RULE
+        settings=RuleSettings, owned=ALL_OF_IT, some=SOME_RULES, one=ONE_RULE, put=PUT_RULE, retire=RETIRE_RULE
     ),
     "closure": Table(
         settings=ClosureSettings,

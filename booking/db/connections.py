@@ -16,9 +16,10 @@ Status = Literal["requested", "activating", "ready_for_setup", "importing", "liv
 
 
 class Connection(Struct, frozen=True, kw_only=True):
-    """A set-up adapter. `as_of`: our mirror shows the PIMS at that instant; `failure`: why it got no newer.
+    """A set-up adapter. `as_of`: our mirror shows the PIMS's schedule at that instant; `failure`: what hinders it.
 
-    `sealed`: the credentials, encrypted; `settings` has what is no secret.
+    Both follow from how the connection's feeds stand (`feeds.derive`). `sealed`: the credentials, encrypted; `settings`
+    has what is no secret.
     """
 
     practice_id: UUID
@@ -26,7 +27,6 @@ class Connection(Struct, frozen=True, kw_only=True):
     adapter: str
     settings: dict[str, str]
     status: Status
-    cursor: str | None
     as_of: datetime | None
     failing_since: datetime | None
     failure: str | None
@@ -40,7 +40,7 @@ class Connection(Struct, frozen=True, kw_only=True):
         return self.mapping or Mapping()
 
 
-COLUMNS = """practice_id, connection_id, adapter, settings, status, cursor, as_of, failing_since, failure, sealed,
+COLUMNS = """practice_id, connection_id, adapter, settings, status, as_of, failing_since, failure, sealed,
   mapping, import_settings"""
 
 # Across practices: a worker serves them all.
@@ -62,27 +62,6 @@ async def connection_of(conn: Conn, practice_id: UUID) -> Connection | None:
     return one(await conn.fetchrow(CONNECTION, practice_id), Connection)
 
 
-LOCK_SYNC = """
-SELECT pg_try_advisory_xact_lock(hashtextextended('sync/' || connection_id::text, 0))
-FROM connection WHERE practice_id = $1 AND connection_id = $2
-"""
-
-CURSOR = "SELECT cursor FROM connection WHERE practice_id = $1 AND connection_id = $2"
-
-
-async def lock_sync(conn: Conn, practice_id: UUID, connection_id: UUID, cursor: str | None) -> bool:
-    """Keep other workers from this mirror until the transaction ends.
-
-    False: another worker has the lock, or has moved the cursor since it was read. The row itself stays unlocked, for
-    write-backs queue by it.
-    """
-    locked = await conn.fetchrow(LOCK_SYNC, practice_id, connection_id)
-    if locked is None or not locked[0]:
-        return False
-    row = await conn.fetchrow(CURSOR, practice_id, connection_id)
-    return row is not None and row["cursor"] == cursor
-
-
 PUT_CONNECTION = """
 INSERT INTO connection (practice_id, connection_id, adapter, settings, status) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (practice_id, connection_id)
@@ -100,19 +79,6 @@ async def put_connection(conn: Conn, connection: Connection) -> None:
         connection.settings,
         connection.status,
     )
-
-
-ADVANCE = """
-UPDATE connection SET cursor = $3, as_of = coalesce($4, as_of), failing_since = NULL, failure = NULL
-WHERE practice_id = $1 AND connection_id = $2
-"""
-
-
-async def advance(
-    conn: Conn, practice_id: UUID, connection_id: UUID, cursor: str | None, as_of: datetime | None
-) -> None:
-    """Move the cursor; `as_of` only where the mirror now shows all up to it."""
-    await conn.execute(ADVANCE, practice_id, connection_id, cursor, as_of)
 
 
 FAIL = """

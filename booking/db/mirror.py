@@ -1,15 +1,19 @@
-"""Our mirror of what the PIMS owns: upserts by its identifiers, and what happens when a record is gone there."""
+"""Our mirror of what the PIMS owns of a practice's set-up, what it last said of appointments, and what is gone there.
+
+What is put by its identifiers is written only where it differs: the answer says whether it did.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import get_args
 from uuid import UUID
 
 from msgspec import Struct
 
-from availability import Assignment
-from booking.db.appointments import Source, Status
-from booking.db.pool import Connection, affected, many, only
+from availability import Recurring
+from booking.db.appointments import Status
+from booking.db.pool import Connection, affected, many
 from pims_adapters import contract as pims
 
 RESOURCE_IDS = "SELECT pims_id, resource_id FROM resource WHERE practice_id = $1 AND pims_id IS NOT NULL"
@@ -26,12 +30,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT ON CONSTRAINT resource_pims_id_unique DO UPDATE SET name = excluded.name, kind = excluded.kind,
   person = excluded.person, capacity = excluded.capacity, hours = excluded.hours, overrides = excluded.overrides,
   active = true
+WHERE (resource.name, resource.kind, resource.person, resource.capacity, resource.hours, resource.overrides,
+    resource.active)
+  IS DISTINCT FROM (excluded.name, excluded.kind, excluded.person, excluded.capacity, excluded.hours,
+    excluded.overrides, true)
 """
 
 
-async def put_resource(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Resource) -> None:
+async def put_resource(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Resource) -> bool:
     """Mirror a resource; its roles are ours and stay."""
-    await conn.execute(
+    status = await conn.execute(
         PUT_RESOURCE,
         practice_id,
         new_id,
@@ -43,6 +51,7 @@ async def put_resource(conn: Connection, practice_id: UUID, new_id: UUID, record
         record.hours,
         record.overrides,
     )
+    return affected(status) == 1
 
 
 SET_ROLES = "UPDATE resource SET roles = $3 WHERE practice_id = $1 AND pims_id = $2"
@@ -57,238 +66,122 @@ PUT_CLOSURE = """
 INSERT INTO closure (practice_id, closure_id, pims_id, name, first, last) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT ON CONSTRAINT closure_pims_id_unique
 DO UPDATE SET name = excluded.name, first = excluded.first, last = excluded.last
+WHERE (closure.name, closure.first, closure.last) IS DISTINCT FROM (excluded.name, excluded.first, excluded.last)
 """
 
 
-async def put_closure(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Closure) -> None:
+async def put_closure(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Closure) -> bool:
     """Mirror a closure."""
-    await conn.execute(PUT_CLOSURE, practice_id, new_id, record.pims_id, record.name, record.first, record.last)
+    said = (record.name, record.first, record.last)
+    return affected(await conn.execute(PUT_CLOSURE, practice_id, new_id, record.pims_id, *said)) == 1
 
 
 PUT_BLOCK_OFF = """
 INSERT INTO block_off (practice_id, block_off_id, pims_id, resource_id, "time", reason) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT ON CONSTRAINT block_off_pims_id_unique
 DO UPDATE SET resource_id = excluded.resource_id, "time" = excluded."time", reason = excluded.reason
+WHERE (block_off.resource_id, block_off."time", block_off.reason)
+  IS DISTINCT FROM (excluded.resource_id, excluded."time", excluded.reason)
 """
 
 
 async def put_block_off(
     conn: Connection, practice_id: UUID, new_id: UUID, resource_id: UUID, record: pims.BlockOff
-) -> None:
+) -> bool:
     """Mirror a block-off."""
-    await conn.execute(PUT_BLOCK_OFF, practice_id, new_id, record.pims_id, resource_id, record.time, record.reason)
+    said = (record.pims_id, resource_id, record.time, record.reason)
+    return affected(await conn.execute(PUT_BLOCK_OFF, practice_id, new_id, *said)) == 1
 
 
 PUT_APPOINTMENT_TYPE = """
 INSERT INTO appointment_type (practice_id, appointment_type_id, pims_id, pims_name, name) VALUES ($1, $2, $3, $4, $4)
 ON CONFLICT ON CONSTRAINT appointment_type_pims_id_unique DO UPDATE SET pims_name = excluded.pims_name, active = true
+WHERE (appointment_type.pims_name, appointment_type.active) IS DISTINCT FROM (excluded.pims_name, true)
 """
 
 
-async def put_appointment_type(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.AppointmentType) -> None:
+async def put_appointment_type(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.AppointmentType) -> bool:
     """Mirror a type: one that is new here is not bookable online until the practice says so."""
-    await conn.execute(PUT_APPOINTMENT_TYPE, practice_id, new_id, record.pims_id, record.name)
+    return affected(await conn.execute(PUT_APPOINTMENT_TYPE, practice_id, new_id, record.pims_id, record.name)) == 1
 
 
-PUT_CLIENT = """
-INSERT INTO client (practice_id, client_id, pims_id, given_name, family_name, active, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT ON CONSTRAINT client_pims_id_unique
-DO UPDATE SET given_name = excluded.given_name, family_name = excluded.family_name, active = excluded.active
-RETURNING client_id
+PUT_RULE = """
+INSERT INTO rule (practice_id, rule_id, pims_id, name, effect, "when", pims_types, pims_resources, appointment_types,
+  resources)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $7::text[] IS NOT NULL THEN '{}'::uuid[] END,
+  CASE WHEN $8::text[] IS NOT NULL THEN '{}'::uuid[] END)
+ON CONFLICT ON CONSTRAINT rule_pims_id_unique DO UPDATE SET name = excluded.name, effect = excluded.effect,
+  "when" = excluded."when", pims_types = excluded.pims_types, pims_resources = excluded.pims_resources,
+  appointment_types = excluded.appointment_types, resources = excluded.resources
+WHERE (rule.name, rule.effect, rule."when", rule.pims_types, rule.pims_resources)
+  IS DISTINCT FROM (excluded.name, excluded.effect, excluded."when", excluded.pims_types, excluded.pims_resources)
 """
 
 
-async def put_client(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Client, now: datetime) -> UUID:
-    """Mirror a client; our id of them."""
-    row = await conn.fetchrow(
-        PUT_CLIENT,
-        practice_id,
-        new_id,
-        record.pims_id,
-        record.given_name,
-        record.family_name,
-        record.active,
-        now,
-    )
-    client_id: UUID = only(row)
-    return client_id
+async def put_rule(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.PlanningRule) -> bool:
+    """Mirror a rule of the PIMS in its own words; `resolve_rules` finds what it speaks of."""
+    types = None if record.appointment_types is None else list(record.appointment_types)
+    resources = None if record.resources is None else list(record.resources)
+    said = (record.pims_id, record.name, record.effect, record.when, types, resources)
+    return affected(await conn.execute(PUT_RULE, practice_id, new_id, *said)) == 1
 
 
-FORGET_CONTACTS = "DELETE FROM client_contact WHERE practice_id = $1 AND client_id = ANY($2::uuid[])"
-
-
-async def forget_contacts(conn: Connection, practice_id: UUID, client_ids: list[UUID]) -> None:
-    """Drop clients' contacts, to be mirrored anew."""
-    await conn.execute(FORGET_CONTACTS, practice_id, client_ids)
-
-
-PUT_PATIENT = """
-INSERT INTO patient (practice_id, patient_id, pims_id, client_id, name, species, breed, sex, birth_date, status)
-SELECT $1, $2, $3, c.client_id, $5, $6, $7, $8, $9, $10 FROM client c WHERE c.practice_id = $1 AND c.pims_id = $4
-ON CONFLICT ON CONSTRAINT patient_pims_id_unique
-DO UPDATE SET client_id = excluded.client_id, name = excluded.name, species = excluded.species,
-  breed = excluded.breed, sex = excluded.sex, birth_date = excluded.birth_date, status = excluded.status
+# What the PIMS has not told of yet is nobody: a rule of such types only denies nothing, or keeps its time for none.
+RESOLVE_RULES = """
+UPDATE rule SET appointment_types = found.types, resources = found.resources
+FROM (
+  SELECT r.rule_id,
+    CASE WHEN r.pims_types IS NOT NULL THEN ARRAY(
+      SELECT t.appointment_type_id FROM appointment_type t
+      WHERE t.practice_id = $1 AND t.pims_id = ANY(r.pims_types) ORDER BY 1) END AS types,
+    CASE WHEN r.pims_resources IS NOT NULL THEN ARRAY(
+      SELECT c.resource_id FROM resource c
+      WHERE c.practice_id = $1 AND c.pims_id = ANY(r.pims_resources) ORDER BY 1) END AS resources
+  FROM rule r WHERE r.practice_id = $1 AND r.pims_id IS NOT NULL
+) found
+WHERE rule.practice_id = $1 AND rule.rule_id = found.rule_id
+  AND (rule.appointment_types, rule.resources) IS DISTINCT FROM (found.types, found.resources)
 """
 
 
-async def put_patient(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Patient) -> bool:
-    """Mirror a patient. False: we know nothing of its client."""
-    status = await conn.execute(
-        PUT_PATIENT,
-        practice_id,
-        new_id,
-        record.pims_id,
-        record.client,
-        record.name,
-        record.species,
-        record.breed,
-        record.sex,
-        record.birth_date,
-        record.status,
-    )
-    return affected(status) == 1
+async def resolve_rules(conn: Connection, practice_id: UUID) -> None:
+    """Let the PIMS's rules speak of our types and resources, as far as it has told of them."""
+    await conn.execute(RESOLVE_RULES, practice_id)
+
+
+STATUSES = get_args(Status)
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What the PIMS says of an appointment that can be changed with us too."""
+    """What the PIMS says of an appointment, in its own identifiers."""
 
     status: Status
     start: datetime
     end: datetime
     resources: list[str]
+    appointment_type: str | None = None
+    client: str | None = None
+    patient: str | None = None
+    description: str = ""
 
 
 def said_of(record: object) -> Said | None:
     """Return what a record of the PIMS says, if it is an appointment."""
-    if not isinstance(record, pims.Appointment):
-        return None
+    return said(record) if isinstance(record, pims.Appointment) else None
+
+
+def said(record: pims.Appointment) -> Said:
+    """Return what an appointment of the PIMS says. A status that nobody knows leaves its time taken."""
     return Said(
-        status=record.status,
+        status=record.status if record.status in STATUSES else "booked",
         start=record.start.astimezone(UTC),
         end=record.end.astimezone(UTC),
-        resources=sorted(record.resources),
+        resources=sorted(set(record.resources)),
+        appointment_type=record.appointment_type,
+        client=record.client,
+        patient=record.patient,
+        description=record.description,
     )
-
-
-class Mirrored(Struct, frozen=True, kw_only=True):
-    """An appointment of the PIMS as we have it. `ahead`: a change of ours is still on its way there."""
-
-    pims_id: str
-    appointment_id: UUID
-    source: Source
-    status: Status
-    starts_at: datetime
-    ends_at: datetime
-    said: Said | None
-    ahead: bool
-    resource_ids: list[UUID]
-
-
-LOCK_MIRRORED = """
-SELECT FROM appointment WHERE practice_id = $1 AND pims_id = ANY($2::text[]) ORDER BY appointment_id FOR NO KEY UPDATE
-"""
-
-
-async def lock_mirrored(conn: Connection, practice_id: UUID, pims_ids: list[str]) -> None:
-    """Keep our copies of appointments of the PIMS from others until the transaction ends.
-
-    In the order of their ids and before any day's lock, as whoever changes a booking takes them.
-    """
-    await conn.execute(LOCK_MIRRORED, practice_id, pims_ids)
-
-
-MIRRORED = """
-SELECT a.pims_id, a.appointment_id, a.source, a.status, a.starts_at, a.ends_at, a.pims_said AS said,
-  EXISTS (SELECT FROM write_back w
-    WHERE w.practice_id = a.practice_id AND w.appointment_id = a.appointment_id AND w.kind = 'appointment'
-      AND w.action <> 'create' AND w.state NOT IN ('written', 'superseded')) AS ahead,
-  coalesce((SELECT array_agg(DISTINCT c.resource_id) FROM claim c
-            WHERE c.practice_id = a.practice_id AND c.appointment_id = a.appointment_id), '{}') AS resource_ids
-FROM appointment a WHERE a.practice_id = $1 AND a.pims_id = ANY($2::text[])
-"""
-
-
-async def mirrored_appointments(conn: Connection, practice_id: UUID, pims_ids: list[str]) -> dict[str, Mirrored]:
-    """Return our copies of appointments of the PIMS, by its identifiers."""
-    found = many(await conn.fetch(MIRRORED, practice_id, pims_ids), Mirrored)
-    return {one.pims_id: one for one in found}
-
-
-INSERT_FROM_PIMS = """
-INSERT INTO appointment (practice_id, appointment_id, pims_id, source, status, starts_at, ends_at, description,
-  created_at, pims_said, appointment_type_id, client_id, patient_id)
-SELECT $1, $2, $3, 'pims', $4, $5, $6, $7, $8, $12,
-  (SELECT appointment_type_id FROM appointment_type WHERE practice_id = $1 AND pims_id = $9),
-  (SELECT client_id FROM client WHERE practice_id = $1 AND pims_id = $10),
-  (SELECT patient_id FROM patient WHERE practice_id = $1 AND pims_id = $11)
-"""
-
-
-async def insert_from_pims(
-    conn: Connection, practice_id: UUID, records: list[tuple[UUID, pims.Appointment]], now: datetime
-) -> None:
-    """Mirror appointments that were made in the PIMS, each under a new id of ours."""
-    await conn.executemany(
-        INSERT_FROM_PIMS,
-        [
-            (
-                practice_id,
-                new_id,
-                record.pims_id,
-                record.status,
-                record.start,
-                record.end,
-                record.description,
-                now,
-                record.appointment_type,
-                record.client,
-                record.patient,
-                said_of(record),
-            )
-            for new_id, record in records
-        ],
-    )
-
-
-UPDATE_FROM_PIMS = """
-UPDATE appointment SET description = $3,
-  appointment_type_id = coalesce(
-    (SELECT t.appointment_type_id FROM appointment_type t WHERE t.practice_id = $1 AND t.pims_id = $4),
-    appointment_type_id),
-  client_id = coalesce(
-    (SELECT c.client_id FROM client c WHERE c.practice_id = $1 AND c.pims_id = $5), client_id),
-  patient_id = coalesce(
-    (SELECT p.patient_id FROM patient p WHERE p.practice_id = $1 AND p.pims_id = $6), patient_id),
-  pims_said = $7
-WHERE practice_id = $1 AND appointment_id = $2
-"""
-
-
-async def update_from_pims(conn: Connection, practice_id: UUID, appointment_id: UUID, record: pims.Appointment) -> None:
-    """Follow what the practice changed in its PIMS, apart from time and status, of which is kept what the PIMS says."""
-    await conn.execute(
-        UPDATE_FROM_PIMS,
-        practice_id,
-        appointment_id,
-        record.description,
-        record.appointment_type,
-        record.client,
-        record.patient,
-        said_of(record),
-    )
-
-
-MOVE_FROM_PIMS = """
-UPDATE appointment SET status = $3, starts_at = $4, ends_at = $5 WHERE practice_id = $1 AND appointment_id = $2
-"""
-
-
-async def move_from_pims(
-    conn: Connection, practice_id: UUID, appointment_id: UUID, status: Status, record: pims.Appointment
-) -> None:
-    """Follow the practice where an appointment takes place at another time, or stands otherwise."""
-    await conn.execute(MOVE_FROM_PIMS, practice_id, appointment_id, status, record.start, record.end)
 
 
 SET_SAID = "UPDATE appointment SET pims_said = $3 WHERE practice_id = $1 AND appointment_id = $2"
@@ -299,39 +192,78 @@ async def set_said(conn: Connection, practice_id: UUID, appointment_id: UUID, sa
     await conn.execute(SET_SAID, practice_id, appointment_id, said)
 
 
-FOLLOWED_BY_HAND = """
-UPDATE write_back SET state = 'written', written_at = $3, reason = 'Done in the PIMS.'
-WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action <> 'create'
-  AND state = 'needs_attention'
-"""
-
-
-async def followed_by_hand(conn: Connection, practice_id: UUID, appointment_id: UUID, now: datetime) -> None:
-    """Close the tasks of staff for an appointment that the PIMS now shows as we do."""
-    await conn.execute(FOLLOWED_BY_HAND, practice_id, appointment_id, now)
-
-
-SET_RESOURCES = "UPDATE appointment SET resources = $3 WHERE practice_id = $1 AND appointment_id = $2"
-
-
-async def set_resources(conn: Connection, practice_id: UUID, appointment_id: UUID, resources: Assignment) -> None:
-    """Remember who serves an appointment that the practice moved; the PIMS does not say in which role."""
-    await conn.execute(SET_RESOURCES, practice_id, appointment_id, resources)
-
-
 # A record that others refer to is set aside, not deleted: history keeps its names.
 FORGET = {
-    "resource": "UPDATE resource SET active = false WHERE practice_id = $1 AND pims_id = $2",
+    "resource": "UPDATE resource SET active = false WHERE practice_id = $1 AND pims_id = $2 AND active",
     "closure": "DELETE FROM closure WHERE practice_id = $1 AND pims_id = $2",
     "blockoff": "DELETE FROM block_off WHERE practice_id = $1 AND pims_id = $2",
-    "appointmenttype": "UPDATE appointment_type SET active = false WHERE practice_id = $1 AND pims_id = $2",
-    "client": "UPDATE client SET active = false WHERE practice_id = $1 AND pims_id = $2",
-    "patient": "UPDATE patient SET status = 'inactive' WHERE practice_id = $1 AND pims_id = $2",
-    "appointment": "UPDATE appointment SET status = 'cancelled' WHERE practice_id = $1 AND pims_id = $2",
+    "planningrule": "DELETE FROM rule WHERE practice_id = $1 AND pims_id = $2",
+    "appointmenttype": "UPDATE appointment_type SET active = false WHERE practice_id = $1 AND pims_id = $2 AND active",
+    "client": "UPDATE client SET active = false WHERE practice_id = $1 AND pims_id = $2 AND active",
+    "patient": ("UPDATE patient SET status = 'inactive' WHERE practice_id = $1 AND pims_id = $2 AND status = 'active'"),
+    "vaccination": "DELETE FROM vaccination WHERE practice_id = $1 AND pims_id = $2",
+    "reminder": "DELETE FROM reminder WHERE practice_id = $1 AND pims_id = $2",
 }
 
 
-async def forget(conn: Connection, practice_id: UUID, gone: pims.Gone) -> None:
-    """Follow the PIMS's word that a record is no more."""
-    if gone.of in FORGET:
-        await conn.execute(FORGET[gone.of], practice_id, gone.pims_id)
+async def forget(conn: Connection, practice_id: UUID, kind: pims.RecordKind, pims_id: str) -> bool:
+    """Follow the PIMS's word that a record, other than an appointment, is no more."""
+    return kind in FORGET and affected(await conn.execute(FORGET[kind], practice_id, pims_id)) == 1
+
+
+# How many records we have of each kind that can vanish by the dozen, and that mean something if they do.
+STANDING = {
+    "resource": "SELECT count(*) FROM resource WHERE practice_id = $1 AND pims_id IS NOT NULL AND active",
+    "closure": "SELECT count(*) FROM closure WHERE practice_id = $1 AND pims_id IS NOT NULL",
+    "blockoff": "SELECT count(*) FROM block_off WHERE practice_id = $1 AND pims_id IS NOT NULL",
+    "planningrule": "SELECT count(*) FROM rule WHERE practice_id = $1 AND pims_id IS NOT NULL",
+    "appointmenttype": (
+        "SELECT count(*) FROM appointment_type WHERE practice_id = $1 AND pims_id IS NOT NULL AND active"
+    ),
+    "client": "SELECT count(*) FROM client WHERE practice_id = $1 AND pims_id IS NOT NULL AND active",
+    "patient": "SELECT count(*) FROM patient WHERE practice_id = $1 AND pims_id IS NOT NULL AND status = 'active'",
+}
+
+
+async def standing(conn: Connection, practice_id: UUID, kind: pims.RecordKind) -> int:
+    """Return how many records of a kind, other than appointments, we mirror as standing."""
+    return int(await conn.fetchval(STANDING[kind], practice_id)) if kind in STANDING else 0
+
+
+STANDING_CLOSURES = "SELECT pims_id FROM closure WHERE practice_id = $1 AND pims_id IS NOT NULL AND last >= $2"
+
+STANDING_SET_UP = """
+SELECT 'resource' AS kind, pims_id FROM resource WHERE practice_id = $1 AND pims_id IS NOT NULL AND active
+UNION ALL
+SELECT 'appointmenttype', pims_id FROM appointment_type WHERE practice_id = $1 AND pims_id IS NOT NULL AND active
+UNION ALL
+SELECT 'planningrule', pims_id FROM rule WHERE practice_id = $1 AND pims_id IS NOT NULL
+"""
+
+
+async def standing_set_up(conn: Connection, practice_id: UUID, kind: pims.RecordKind, today: date) -> set[str]:
+    """Return what a listing of columns, types, rules or closures (past ones left out) is to have."""
+    if kind == "closure":
+        return {row["pims_id"] for row in await conn.fetch(STANDING_CLOSURES, practice_id, today)}
+    return {row["pims_id"] for row in await conn.fetch(STANDING_SET_UP, practice_id) if row["kind"] == kind}
+
+
+class ClosedTime(Struct, frozen=True, kw_only=True):
+    """A block-off of the PIMS: of which of its columns, when."""
+
+    pims_id: str
+    resource: str
+    time: Recurring
+    reason: str
+
+
+BLOCK_OFFS = """
+SELECT b.pims_id, r.pims_id AS resource, b."time", b.reason
+FROM block_off b JOIN resource r ON r.practice_id = b.practice_id AND r.resource_id = b.resource_id
+WHERE b.practice_id = $1 AND b.pims_id IS NOT NULL AND r.pims_id IS NOT NULL
+"""
+
+
+async def block_offs(conn: Connection, practice_id: UUID) -> list[ClosedTime]:
+    """Return the block-offs that the PIMS has."""
+    return many(await conn.fetch(BLOCK_OFFS, practice_id), ClosedTime)

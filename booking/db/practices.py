@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from availability import Recurring
-from booking.db.pool import Connection, many, one
+from booking.db.pool import Connection, affected, many, one
 
 WhoMayBook = Literal["everyone", "existing_clients"]
 
@@ -114,12 +114,14 @@ async def set_who_may_book(conn: Connection, practice_id: UUID, who: WhoMayBook)
     await conn.execute(SET_WHO_MAY_BOOK, practice_id, who)
 
 
-SET_HOURS = "UPDATE practice SET timezone = $2, hours = $3 WHERE practice_id = $1"
+SET_HOURS = """
+UPDATE practice SET timezone = $2, hours = $3 WHERE practice_id = $1 AND (timezone, hours) IS DISTINCT FROM ($2, $3)
+"""
 
 
-async def set_hours(conn: Connection, practice_id: UUID, timezone: str, hours: object) -> None:
-    """Set the practice's zone and opening hours (a list of Recurring)."""
-    await conn.execute(SET_HOURS, practice_id, timezone, hours)
+async def set_hours(conn: Connection, practice_id: UUID, timezone: str, hours: object) -> bool:
+    """Set the practice's zone and opening hours (a list of Recurring); whether that changed anything."""
+    return affected(await conn.execute(SET_HOURS, practice_id, timezone, hours)) == 1
 
 
 RAISE_SCHEDULE_VERSION = "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1"

@@ -44,7 +44,7 @@ class Version(Struct, frozen=True):
 
 VERSION = """
 SELECT current_database() AS database, p.schedule_version AS schedule, p.standing_version AS standing,
-  c.connection_id IS NOT NULL AS connected, c.as_of
+  coalesce(c.mirrors_schedule, false) AS connected, c.as_of
 FROM practice p LEFT JOIN connection c ON c.practice_id = p.practice_id
 WHERE p.practice_id = $1 ORDER BY c.connection_id LIMIT 1
 """

@@ -69,7 +69,8 @@ async def riverside_template(postgres: PostgresServer, migrated_template: str, c
         host_origins=["http://127.0.0.1:1"],
         progress=lambda _line: None,
     )
-    await _run(url, f"SET vetslot.practice_id = '*'; UPDATE connection SET as_of = '{NOW.isoformat()}'")
+    fresh = f"SET as_of = '{NOW.isoformat()}'"
+    await _run(url, f"SET vetslot.practice_id = '*'; UPDATE connection {fresh}; UPDATE feed {fresh}")
     return TEMPLATE
 
 

@@ -25,6 +25,8 @@ WITHOUT_PRACTICE = {
     "code_texts.COUNT_IN_TOTAL": "counts for the whole installation, which pays for the texts of all",
     "agent_calls.FORGET_OLD_CALLS": "housekeeping, as above",
     "agent_calls.NOTIFY": "wakes whoever waits and says nothing",
+    "missing.FORGET_OLD_MISSING": "housekeeping, as above",
+    "staff_tasks.FORGET_OLD_TASKS": "housekeeping, as above",
     "configuration.SETTLE": "lets the triggers of this transaction fire before its end",
     "pool.REACH": "asks whether the database answers",
     "claims.LOCK_DAYS": "the practice is part of the lock's key",

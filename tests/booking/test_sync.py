@@ -72,7 +72,7 @@ async def test_reading_everything_again_changes_nothing(connected: Riverside) ->
     await sync_now(connected)
     before = await column(connected, rows())
     async with across_practices(connected.pool) as conn:
-        await conn.execute("UPDATE connection SET cursor = NULL")
+        await conn.execute("UPDATE feed SET cursor = NULL")
     assert (await sync_now(connected)).changes > 2000
     assert await column(connected, rows()) == before
 

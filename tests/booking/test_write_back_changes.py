@@ -318,7 +318,7 @@ async def test_a_page_read_before_our_change_arrived_is_read_again(written: Pims
     await written.sync()
     await written.move()
     async with across_practices(written.riverside.pool) as conn:
-        await conn.execute("UPDATE connection SET cursor = NULL")
+        await conn.execute("UPDATE feed SET cursor = NULL")
 
     class Slow(DemoAdapter):
         """Its first page is overtaken by the write-back."""
@@ -384,7 +384,7 @@ async def test_cancelled_in_the_pims_frees_the_time_even_while_a_change_is_on_it
 async def read_all_again(practice: Pims) -> None:
     """Sync from the beginning: the PIMS repeats all that it has."""
     async with across_practices(practice.riverside.pool) as conn:
-        await conn.execute("UPDATE connection SET cursor = NULL")
+        await conn.execute("UPDATE feed SET cursor = NULL")
     await sync_now(practice.riverside)
 
 

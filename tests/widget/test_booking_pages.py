@@ -320,7 +320,6 @@ async def test_an_old_picture_of_the_schedule_is_admitted(person: Person, cedar_
         adapter="demo",
         settings={},
         status="live",
-        cursor=None,
         as_of=None,
         failing_since=None,
         failure=None,

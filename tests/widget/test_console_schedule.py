@@ -49,16 +49,13 @@ async def connect(oak_lane: OakLane) -> UUID:
         adapter="demo",
         settings={},
         status="live",
-        cursor=None,
         as_of=None,
         failing_since=None,
         failure=None,
     )
     async with across_practices(oak_lane.pool) as conn:
         await connections.put_connection(conn, connection)
-        await connections.advance(
-            conn, connection.practice_id, connection.connection_id, None, datetime.now(UTC) - timedelta(seconds=12)
-        )
+        await conn.execute("UPDATE connection SET as_of = $1", datetime.now(UTC) - timedelta(seconds=12))
     return connection.connection_id
 
 

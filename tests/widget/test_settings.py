@@ -21,7 +21,7 @@ def test_three_settings_are_enough() -> None:
     assert settings.public_url == "http://localhost:8000"
     assert settings.mail_from == "no-reply@localhost"
     assert settings.smtp_url is None
-    assert settings.sync_every == timedelta(minutes=1)
+    assert settings.sync_every == timedelta(seconds=15)
     assert not settings.dev_mailbox
 
 

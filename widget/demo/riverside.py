@@ -250,7 +250,6 @@ async def _connection(pool: Pool, settings: dict[str, str], host_origins: list[s
             adapter="demo",
             settings=settings,
             status=known.status if known else "importing",
-            cursor=known.cursor if known else None,
             as_of=None,
             failing_since=None,
             failure=None,
