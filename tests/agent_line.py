@@ -120,7 +120,6 @@ async def open_beside_oak_lane(pool: Pool, *, system: str = "avimark", slug: str
                 adapter=system,
                 settings={"practice": "p-1"},
                 status="live",
-                cursor=None,
                 as_of=None,
                 failing_since=None,
                 failure=None,
