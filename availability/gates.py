@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -22,7 +21,7 @@ class Gates:
 
     def __init__(self, masks: Masks, problem: SlotProblem, led: Sequence[str] = ()) -> None:
         self.masks = masks
-        self._led = Counter(led)
+        self._led = led
         self.visits = problem.visits
         first = problem.visits[0]
         origin = masks.calendar.origin
@@ -36,37 +35,36 @@ class Gates:
             if visit.max_per_day is not None:
                 self.starts &= self._below_cap(visit.max_per_day, self.alike(number, everyone), visit.booked_on)
         self._leads: dict[tuple[tuple[int, ...], str], Minutes] = {}
-        self._grid: tuple[Minutes, Minutes] = 0, 0
-        """The last grid, and what is let through of it: mostly one for all."""
+        self._by_resource = (
+            bool(first.grid_for)
+            or first.grid.anchor == "opening"
+            or any(visit.max_per_resource_day is not None for visit in problem.visits)
+        )
+        """Whether it matters who serves the first need."""
 
     def lead(self, leads: tuple[int, ...], resource: str) -> Minutes:
         """Starts at which the resource may serve the first need of these visits (numbers in `visits`)."""
-        key = leads, resource
+        key = leads, resource if self._by_resource else ""
         if key not in self._leads:
             allowed = self.starts
             if 0 in leads:
                 first = self.visits[0]
-                allowed = self._on_grid(grid_minutes(self.masks, first.grid_for.get(resource, first.grid), resource))
+                allowed &= grid_minutes(self.masks, first.grid_for.get(resource, first.grid), resource)
             for number in leads:
                 visit = self.visits[number]
                 if visit.max_per_resource_day is not None:
                     booked_on = self.masks.resources[resource].booked_on
-                    left = visit.max_per_resource_day - self._led[resource]
+                    left = visit.max_per_resource_day - self._led.count(resource)
                     allowed &= self._below_cap(left, self.alike(number, leads), booked_on)
             self._leads[key] = allowed
         return self._leads[key]
 
-    def _on_grid(self, grid: Minutes) -> Minutes:
-        if self._grid[0] is not grid:
-            self._grid = grid, self.starts & grid
-        return self._grid[1]
-
     def left_on(self, day: date, number: int, resource: str) -> int | None:
         """How many more visits the cap per resource of a visit allows on a date; None without a cap."""
         most = self.visits[number].max_per_resource_day
-        return (
-            None if most is None else most - self._led[resource] - self.masks.resources[resource].booked_on.get(day, 0)
-        )
+        if most is None:
+            return None
+        return most - self._led.count(resource) - self.masks.resources[resource].booked_on.get(day, 0)
 
     def alike(self, number: int, leads: tuple[int, ...]) -> int:
         """How many of the visits `leads` are of the type of visit `number`."""

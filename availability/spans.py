@@ -28,7 +28,7 @@ _START, _END = 9, 19
 at its end. So many bytes has the whole, and there the two numbers begin."""
 
 
-class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Instants `[start, end)`."""
 
     start: Instant
