@@ -154,6 +154,16 @@ class Runs:
         return free & free >> rest if rest else free
 
 
+def side_by_side(pattern: bytes, count: int) -> int:
+    """A number in which a pattern follows itself, highest byte first, so many times or more."""
+    return _repeated(pattern, count.bit_length())
+
+
+@lru_cache(maxsize=64)
+def _repeated(pattern: bytes, doublings: int) -> int:
+    return int.from_bytes(pattern * (1 << doublings), "big")
+
+
 def members(minutes: Minutes) -> list[int]:
     """The minutes in the set, ascending."""
     words = -(-minutes.bit_length() // 64)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from operator import itemgetter
 from struct import unpack
 
-from availability.bits import Minutes, Stretch, shifted, span, union
+from availability.bits import Minutes, Stretch, shifted, side_by_side, span, union
 from availability.spans import SPAN_SIZE, Busy
 
 LONGEST = 1 << 20
 """Minutes, two years, over which a schedule is read in one go; it bounds the digits that are written."""
+
+_TOO_LONG = b"\xff\xf0\0\0" * 2
+"""The bits that no gap or length within that has; what remains of a negative one has them."""
 
 KEPT = 4096
 """As many spans are kept with their digits."""
@@ -87,7 +90,7 @@ class BusyReader:
         first, last = int.from_bytes(packed[:4], "big"), edges & 0xFFFF_FFFF
         # Each edge less the one before it, all at once; a negative difference borrows from its neighbor.
         apart = edges - (edges >> 32) - (first << 8 * len(packed) - 32)
-        if apart < 0 or last - first > LONGEST or apart & _too_long(len(packed)):
+        if apart < 0 or last - first > LONGEST or apart & side_by_side(_TOO_LONG, len(packed) // SPAN_SIZE):
             raise _IrregularError
         written = digits.written(unpack(f"<{len(packed) // SPAN_SIZE}Q", apart.to_bytes(len(packed), "little")))
         if len(written) * digits.unit != last - first:
@@ -95,13 +98,3 @@ class BusyReader:
             raise _IrregularError
         taken = shifted(int(written or b"0", digits.base), first - self.origin)
         return taken if last <= self.origin + self.size else taken & span(0, self.size)
-
-
-def _too_long(size: int) -> int:
-    """The bits of so many bytes that no length or gap may have: years, or what remains of a negative one."""
-    return _LONG if size <= _COMMON_SIZE else int.from_bytes(_LONG_EACH * (size // 4), "big")
-
-
-_LONG_EACH = b"\xff\xf0\0\0"
-_COMMON_SIZE = 1024 * SPAN_SIZE
-_LONG = int.from_bytes(_LONG_EACH * (_COMMON_SIZE // 4), "big")

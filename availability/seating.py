@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from availability.bits import Minutes, members, overlap, without
+from availability.bits import Minutes, members, overlap, side_by_side, without
 from availability.board import Board
 from availability.gates import Gates
 from availability.masks import Masks
@@ -116,7 +116,7 @@ def _numbers(starts: Minutes, each_start: list[int], covers: list[Cover]) -> Seq
         return _numbers_one_by_one(each_start, covers)
     # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side,
     # binary place by binary place and from 1 on; the bytes that stay empty are left out.
-    lowest_bits = int.from_bytes(b"\1" * size, "little")
+    lowest_bits = side_by_side(b"\1", size)
     written = 0
     for place in range(len(covers).bit_length()):
         numbered = 0

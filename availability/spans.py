@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from availability.bits import side_by_side
 from availability.errors import ProblemError
 from availability.local_time import instant_of, minute_from, minute_of
 
@@ -95,11 +96,11 @@ def _packed_at_once(spans: Sequence[Span]) -> bytes | None:
     # One division for all: where nothing remains, and no quotient is so large that 60 of it would spill into the next
     # number, each is what its own division would give.
     minutes, rest = divmod(int.from_bytes(seconds, "big"), 60)
-    if rest or minutes & int.from_bytes(b"\xfc\0\0\0" * (2 * count), "big"):
+    if rest or minutes & side_by_side(b"\xfc\0\0\0" * 2, count):
         return None
     # Each end, with the bit above it set, less its start: the bit is borrowed where the end comes first.
-    unborrowed = int.from_bytes(b"\0\0\0\1\0\0\0\0" * count, "big")
-    ends = int.from_bytes(b"\0\0\0\0\xff\xff\xff\xff" * count, "big")
+    unborrowed = side_by_side(b"\0\0\0\1\0\0\0\0", count)
+    ends = side_by_side(b"\0\0\0\0\xff\xff\xff\xff", count)
     if ((minutes & ends | unborrowed) - (minutes >> 32 & ends)) & unborrowed != unborrowed:
         return None
     return minutes.to_bytes(SPAN_SIZE * count, "big")
