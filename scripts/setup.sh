@@ -41,8 +41,31 @@ choose_python() {
         "or name it, as in 'make setup PYTHON=/path/to/python3'."
 }
 
+install_from() {
+    if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 1 \
+        --no-deps --no-compile --require-hashes -r "$@" >"$LOG" 2>&1; then
+        if grep -qE "ProxyError|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|Network is unreachable" "$LOG"; then
+            fail "the packages cannot be fetched: check the network, or HTTPS_PROXY, and repeat (details: $LOG)."
+        fi
+        tail -n 5 "$LOG" >&2
+        fail "$1 could not be installed: pip's last words are above, all of them in $LOG."
+    fi
+}
+
+# What one test drives as a program of its own stands apart from what everything else imports.
+install_apart() {
+    [ "$1" = dev ] || return 0
+    cmp -s requirements/ezyvetapi.txt .venv/installed-ezyvetapi.txt && return 0
+    rm -rf .venv/ezyvetapi
+    install_from requirements/ezyvetapi.txt --target .venv/ezyvetapi
+    cp requirements/ezyvetapi.txt .venv/installed-ezyvetapi.txt
+}
+
 if [ -x .venv/bin/python ] && .venv/bin/python -c 'import pip' >/dev/null 2>&1; then
-    cmp -s "$LOCK" "$STAMP" && exit 0
+    if cmp -s "$LOCK" "$STAMP"; then
+        install_apart "$1"
+        exit 0
+    fi
 else
     python=$(choose_python)
     echo "Making .venv with $("$python" --version)"
@@ -51,14 +74,8 @@ fi
 
 # The lock is complete, so nothing is to be resolved; and what is never imported need not be compiled.
 echo "Installing $LOCK (about a minute, once)"
-if ! .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 1 \
-    --no-deps --no-compile --require-hashes -r "$LOCK" >"$LOG" 2>&1; then
-    if grep -qE "ProxyError|NewConnectionError|ConnectTimeout|ReadTimeout|name resolution|Network is unreachable" "$LOG"; then
-        fail "the packages cannot be fetched: check the network, or HTTPS_PROXY, and repeat (details: $LOG)."
-    fi
-    tail -n 5 "$LOG" >&2
-    fail "$LOCK could not be installed: pip's last words are above, all of them in $LOG."
-fi
+install_from "$LOCK"
 cp "$LOCK" "$STAMP"
 # The lock for development holds everything the product needs.
 [ "$1" = runtime ] || cp requirements/runtime.txt .venv/installed-runtime.txt
+install_apart "$1"
