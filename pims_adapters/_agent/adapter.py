@@ -8,6 +8,7 @@ from pims_adapters import contract
 from pims_adapters._agent import protocol
 from pims_adapters._agent.dialect import Dialect
 from pims_adapters._agent.line import UNREADABLE, Line, readable
+from pims_adapters._agent.marker import marker
 from pims_adapters._agent.rows import read_rows
 
 PRACTICE = contract.Setting(
@@ -28,7 +29,9 @@ class AgentAdapter:
         self.author = author
 
     async def check(self) -> contract.Checked:
+        """Look for something that is not there: agent and PIMS have to answer for that."""
         seen = await self.line.seen()
+        await self.line.ask("find", protocol.Find(table="client", marker=marker("check")), protocol.Created)
         practice = contract.Practice(pims_id=seen.practice_pims_id, name=seen.practice_name, timezone=seen.timezone)
         return contract.Checked(practice=practice, clock=seen.at + seen.skew, version=seen.version)
 
