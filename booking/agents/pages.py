@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from booking.agents.lease import feeds_of, keep_line
-from booking.db import agent_pages, connections, feeds
+from booking.db import agent_pages, connections, feeds, feeds
 from booking.db.agent_pages import BEGINNING
 from booking.db.agents import Agent
 from booking.db.pool import Connection, Pool, of_practice

@@ -409,7 +409,7 @@ async def test_a_pushed_page_wakes_the_workers_at_once(line: BesideOakLane, agen
         while not heard:
             await asyncio.sleep(0.01)
     await conn.close()
-    assert heard == ["sync"]
+    assert set(heard) == {"sync"}
 
 
 # Calls.
