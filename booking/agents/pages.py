@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from booking.agents.lease import feeds_of, keep_line
-from booking.db import agent_pages, connections, feeds, feeds
+from booking.db import agent_pages, connections, feeds
 from booking.db.agent_pages import BEGINNING
 from booking.db.agents import Agent
 from booking.db.pool import Connection, Pool, of_practice
@@ -74,8 +74,9 @@ async def _keep(conn: Connection, agent: Agent, page: Page, now: datetime) -> No
         )
         if not kept:
             raise PageRefused("This cursor was an earlier page's: the feed would go in a circle.")
-        await feeds.ask_at_once(conn, agent.practice_id, now, page.feed)
     await agent_pages.move_head(conn, *of, page.cursor, None if page.more else as_of)
+    # A page that only says that nothing is new, too: the mirror is as fresh as it was last read.
+    await feeds.ask_at_once(conn, agent.practice_id, now, page.feed)
 
 
 def by_our_clock(page: Page, now: datetime) -> datetime:
