@@ -98,6 +98,8 @@ class SystemPeer(Peer):
     """The faults after which a write may have happened, as far as an adapter can tell."""
     refuses_taken: ClassVar[bool] = True
     """The PIMS, or the adapter for it, refuses a time that is not free there."""
+    writes_in_parts: ClassVar[bool] = False
+    """A write may take several requests, so that it can happen in part; sent again, it heals."""
     repeats: ClassVar[int] = 0
     """How many records a feed may bring again, unchanged, when nothing happened (deltas by time overlap)."""
 

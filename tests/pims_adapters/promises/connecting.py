@@ -14,7 +14,6 @@ from pims_adapters.contract import (
     AppointmentDraft,
     ClientDraft,
     CreatesAppointments,
-    CreatesClients,
     DraftField,
     Feed,
     PatientDraft,
@@ -142,7 +141,7 @@ async def the_lag_of_writes_is_told(_peer: SystemPeer, adapter: Creates) -> None
     assert timedelta(0) <= adapter.write_lag < timedelta(days=1)
 
 
-@promise(CreatesClients)
+@promise(CreatesAppointments)
 async def what_is_asked_of_drafts_are_fields_they_have(_peer: SystemPeer, adapter: Everything) -> None:
     drafts = {"client": ClientDraft, "patient": PatientDraft, "appointment": AppointmentDraft}
     for asked in adapter.asks:
