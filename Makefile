@@ -4,6 +4,8 @@
 .SILENT:
 .NOTPARALLEL:
 PY := .venv/bin/python
+# A file of tests stays in one process; each process has servers of its own.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 help: ## show this help
 	awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,7 +23,7 @@ demo-reset: setup ## forget what the demo has kept, then run it afresh
 	exec $(PY) -m widget demo-reset
 
 test: setup-dev ## run the tests (ARGS="-k claims" chooses)
-	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && exec $(PY) -m pytest $(ARGS)
+	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && exec $(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint: setup-dev ## check format, lint, types, import rules and migrations
 	echo "Format" && $(PY) -m ruff format --check .
@@ -37,7 +39,7 @@ format: setup-dev ## rewrite the code in the one format, and fix what can be fix
 	$(PY) -m ruff format .
 
 prove: setup-dev ## the tests, with fifty times as many generated cases
-	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && VETSLOT_PROVE=1 exec $(PY) -m pytest $(ARGS)
+	CHROMIUM="$$(sh scripts/chromium.sh)" && export CHROMIUM && VETSLOT_PROVE=1 exec $(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 pictures: ## take the README's pictures anew, from the tests that book in a browser
 	$(MAKE) test ARGS="-q tests/e2e/test_a_pet_owner_books.py"
