@@ -18,11 +18,13 @@ from booking.contacts import Contact
 from booking.db import appointments, clients, holds, who_books
 from booking.db.appointments import Appointment
 from booking.db.claims import Holder
-from booking.db.clients import Client, Patient
+from booking.db.clients import NOWHERE, Client, Patient, Where
+from booking.db.connections import Writes
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Connection, Pool, in_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import WAKE_FOR_WRITE_BACKS
+from booking.details import check_details
 from booking.enter import Agreed, Party, enter
 from booking.holds import HoldUnknown, SlotTaken
 from booking.offers import OfferedSlot, alternatives, types_for
@@ -56,6 +58,7 @@ class NewClient(Struct, frozen=True, kw_only=True, tag="new"):
     given_name: str
     family_name: str
     other_contact: Contact | None = None
+    where: Where = NOWHERE
 
 
 class KnownPatient(Struct, frozen=True, kw_only=True, tag="known"):
@@ -113,8 +116,8 @@ async def book(
 
     `wait` for the first request with this key, should it still run, instead of raising `KeyBusy`.
 
-    Raises `HoldUnknown`, `Refused` for what the practice does not allow, `AnswersRefused`, `NotBookableOnline`,
-    `KeyReused`, `KeyBusy`.
+    Raises `HoldUnknown`, `Refused` for what the practice does not allow, `DetailsRefused`, `AnswersRefused`,
+    `NotBookableOnline`, `KeyReused`, `KeyBusy`.
     """
     try:
         # Workers are woken after the commit: transactions that notify commit one at a time in the whole server.
@@ -158,6 +161,7 @@ async def _book(
     )
     stands = await standing(conn, practice_id)
     types = types_for(stands, wish)
+    has_what_is_asked(stands.writes, party)
     questions = questions_among(stands, types[0], new_client=party.new_client)
     answers = check_answers(questions, booking.answers)
 
@@ -185,9 +189,12 @@ async def _book(
         provider_id=wish.provider_id,
         reason=booking.reason,
         answers=answers,
+        writes=stands.writes,
     )
     visits = await enter(conn, practice, agreed, site=site, now=now, key=key)
-    return whole_seen(stands, types[0], visits, {one.patient_id: one for one in party.patients}, "queued")
+    goes_to_pims = stands.writes is not None and stands.writes.can("creates_appointments")
+    patients = {one.patient_id: one for one in party.patients}
+    return whole_seen(stands, types[0], visits, patients, "queued" if goes_to_pims else None)
 
 
 async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> Party:
@@ -221,6 +228,18 @@ async def _party(conn: Connection, practice: Practice, booking: Booking, now: da
         patients=patients,
         new_patients=frozenset(one.patient_id for one in patients) - known.keys(),
         contacts=_contacts(booking),
+        where=booking.client.where if isinstance(booking.client, NewClient) else NOWHERE,
+    )
+
+
+def has_what_is_asked(writes: Writes | None, party: Party) -> None:
+    """Refuse who is new and lacks what the practice's PIMS requires of them. Raises `DetailsRefused`."""
+    check_details(
+        writes.asks if writes else (),
+        client=party.client if party.new_client else None,
+        contacts=party.contacts,
+        where=party.where,
+        patients=[(n, one) for n, one in enumerate(party.patients) if one.patient_id in party.new_patients],
     )
 
 

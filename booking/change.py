@@ -247,27 +247,31 @@ async def _as_it_stands(conn: Connection, practice: Practice, reference: str) ->
 
 
 REPLACES: dict[Action, list[Action]] = {
-    "change": ["change", "confirm"],
-    "cancel": ["create", "change", "confirm"],
+    "change": ["change", "confirm", "status"],
+    "cancel": ["create", "change", "confirm", "status"],
     "confirm": ["confirm"],
+    "status": ["confirm", "status"],
 }
 """Which unsent lines of the outbox a new one makes pointless."""
 
 
 async def _tell_pims(conn: Connection, practice: Practice, visits: list[Visit], action: Action, now: datetime) -> None:
-    practice_id = practice.practice_id
     for visit in visits:
-        appointment_id = visit.appointment_id
-        await write_backs.supersede(
-            conn, practice_id, appointment_id, REPLACES[action], "Changed again before it was sent."
-        )
-        if action != "confirm":
-            # What the PIMS refused to create may do at the new time; what is cancelled may yet be found there.
-            await write_backs.try_creation_again(conn, practice_id, appointment_id, now)
-        if await write_backs.creation_matters(conn, practice_id, appointment_id):
-            await write_backs.queue_change(conn, practice_id, uuid4(), appointment_id, action, now)
-    if visits:
-        await write_backs.wake_workers(conn, "write_back")
+        await tell_pims(conn, practice, visit.appointment_id, action, now)
+
+
+async def tell_pims(conn: Connection, practice: Practice, appointment_id: UUID, action: Action, now: datetime) -> None:
+    """Queue a change of an appointment, where the practice has a PIMS that has it, or will."""
+    practice_id = practice.practice_id
+    await write_backs.supersede(
+        conn, practice_id, appointment_id, REPLACES[action], "Changed again before it was sent."
+    )
+    if action in ("change", "cancel"):
+        # What the PIMS refused to create may do at the new time; what is cancelled may yet be found there.
+        await write_backs.try_creation_again(conn, practice_id, appointment_id, now)
+    if await write_backs.creation_matters(conn, practice_id, appointment_id):
+        await write_backs.queue_change(conn, practice_id, uuid4(), appointment_id, action, now)
+    await write_backs.wake_workers(conn, "write_back")
 
 
 async def tell_client(

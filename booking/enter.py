@@ -17,8 +17,9 @@ from booking.claims import Claimed
 from booking.contacts import Contact
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Answered, Appointment, Source
-from booking.db.bookings import Creation, Reached, Rows, insert_booking
-from booking.db.clients import Client, Patient
+from booking.db.bookings import Creation, Reached, Rows, insert_booking, new_client_row
+from booking.db.clients import NOWHERE, Client, Patient, Where
+from booking.db.connections import Writes
 from booking.db.messages import Message
 from booking.db.pool import Connection
 from booking.db.practices import Practice
@@ -32,7 +33,7 @@ from pims_adapters.contract import Kind
 class Party(Struct, frozen=True, kw_only=True):
     """Who comes: the client and the patients in the order of their visits, some of them new to the practice.
 
-    `contacts`: how a new client can be reached.
+    `contacts`: how a new client can be reached; `where` they live.
     """
 
     client: Client
@@ -40,10 +41,14 @@ class Party(Struct, frozen=True, kw_only=True):
     patients: tuple[Patient, ...]
     new_patients: frozenset[UUID]
     contacts: tuple[Contact, ...] = ()
+    where: Where = NOWHERE
 
 
 class Agreed(Struct, frozen=True, kw_only=True):
-    """What was agreed. `contact` is told of the booking and of its changes; None: nobody is."""
+    """What was agreed. `contact` is told of the booking and of its changes; None: nobody is.
+
+    `writes`: what the practice's PIMS takes; None: there is none.
+    """
 
     party: Party
     appointment_type: AppointmentType
@@ -54,6 +59,7 @@ class Agreed(Struct, frozen=True, kw_only=True):
     provider_id: UUID | None = None
     reason: str = ""
     answers: list[Answered] = []
+    writes: Writes | None
 
 
 async def enter(
@@ -64,7 +70,7 @@ async def enter(
     visits = _visits(agreed, now)
     token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
     rows = Rows(
-        new_clients=[party.client] if party.new_client else [],
+        new_clients=[new_client_row(party.client, party.where)] if party.new_client else [],
         reached=[
             Reached(client_id=party.client.client_id, kind=one.kind, value=one.value)
             for one in (party.contacts if party.new_client else ())
@@ -75,7 +81,7 @@ async def enter(
         contact=agreed.contact,
         provider_id=agreed.provider_id,
         manage_token_hash=digest(token),
-        outbox=_outbox(visits, party),
+        outbox=_outbox(visits, party, agreed.writes),
         messages=[]
         if agreed.contact is None
         else [_confirmation(practice, agreed, agreed.contact, visits, site, token)],
@@ -131,9 +137,12 @@ def description(key: str, *, new_client: bool, reason: str, answers: list[Answer
     return f"{tag} {key}" + (f": {' | '.join(said)}" if said else "")
 
 
-def _outbox(visits: tuple[Appointment, ...], party: Party) -> list[Creation]:
-    """Return what the PIMS does not have yet, in the order in which it must arrive there."""
+def _outbox(visits: tuple[Appointment, ...], party: Party, writes: Writes | None) -> list[Creation]:
+    """Return what the PIMS takes and does not have yet, in the order in which it must arrive there."""
     outbox: list[Creation] = []
+    if writes is None or not writes.can("creates_appointments"):
+        return outbox
+    keeps_clients = writes.can("creates_clients")
 
     def create(one: Appointment, kind: Kind, subject_id: UUID, key: str) -> None:
         outbox.append(
@@ -142,11 +151,11 @@ def _outbox(visits: tuple[Appointment, ...], party: Party) -> list[Creation]:
             )
         )
 
-    if party.new_client:
+    if party.new_client and keeps_clients:
         create(visits[0], "client", visits[0].client_id, f"{visits[0].reference}-C")
     for one in visits:
         key = visit_key(one.reference, one.visit)
-        if one.patient_id in party.new_patients:
+        if one.patient_id in party.new_patients and keeps_clients:
             create(one, "patient", one.patient_id, f"{key}-P")
         create(one, "appointment", one.appointment_id, key)
     return outbox

@@ -110,6 +110,31 @@ def cancelled_message(
     return _change_message(practice, contact, "cancelled", f"Cancelled: {named(names)}, {when}", body, calendar)
 
 
+def served_by_message(
+    practice: Practice, contact: Contact, appointment: Appointment, names: list[str], served_by: str, link: str
+) -> Message:
+    """Write the message that says that somebody else than who was asked for serves a visit, at the same time."""
+    when = spoken_time(appointment.starts_at, practice.timezone)
+    body = (
+        f"{named(names)}’s visit with {practice.name} on {when} stays at its time, and is now with {served_by}."
+        f" Reference {appointment.reference}. To choose another time: {link} Questions? Call {practice.phone}."
+    )
+    return _change_message(practice, contact, "served_by", f"{named(names)}’s visit: now with {served_by}", body, None)
+
+
+def no_longer_free_message(
+    practice: Practice, contact: Contact, appointment: Appointment, name: str, times: list[str], link: str
+) -> Message:
+    """Write the message that says that a visit's time was given to somebody else, with other times, if there are."""
+    when = spoken_time(appointment.starts_at, practice.timezone)
+    others = f" Free at the moment: {'; '.join(times)}." if times else ""
+    body = (
+        f"We are sorry: {practice.name} has given {name}’s time on {when} to somebody else before we could enter it."
+        f"{others} To choose another time: {link} Or call {practice.phone}. Reference {appointment.reference}."
+    )
+    return _change_message(practice, contact, "no_longer_free", f"{name}’s visit needs another time", body, None)
+
+
 def declined_message(practice: Practice, contact: Contact, patient_name: str, words: str) -> Message:
     """Write the message that says why the practice cannot give an appointment that was asked for."""
     subject = f"Your request to {practice.name} for {patient_name}"

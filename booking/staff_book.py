@@ -11,25 +11,27 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from booking.book import KnownClient, KnownPatient, NewClient, NewPatient, new_patient
+from booking.book import KnownClient, KnownPatient, NewClient, NewPatient, has_what_is_asked, new_patient
+from booking.change import tell_pims
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
 from booking.db import appointments, changes, clients, requests
 from booking.db import claims as claims_db
 from booking.db.appointments import Appointment, Status
 from booking.db.claims import Holder
-from booking.db.clients import Client
+from booking.db.clients import NOWHERE, Client
 from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice, raise_schedule_version
 from booking.db.write_backs import wake_workers
 from booking.enter import Agreed, Party, enter
 from booking.holds import SlotTaken
-from booking.offers import alternatives, wished_types
+from booking.offers import alternatives, types_for
 from booking.once import keep, once
 from booking.policies import CannotBeBooked, patients_are_active
 from booking.request import contact_of, open_request
 from booking.site import Site
+from booking.standing import standing
 
 
 class StaffBooking(Struct, frozen=True, kw_only=True):
@@ -90,8 +92,8 @@ async def book_for_client(
 ) -> StaffBooked | SlotTaken:
     """Book for a client, once per key; with `request_id`, what that request asked for.
 
-    Raises `CannotBeBooked`, `ContactMissing`, `NotBookableOnline`, `RequestUnknown`, `RequestDecided`, `KeyReused`,
-    `KeyBusy`.
+    Raises `CannotBeBooked`, `ContactMissing`, `DetailsRefused`, `NotBookableOnline`, `RequestUnknown`,
+    `RequestDecided`, `KeyReused`, `KeyBusy`.
     """
     practice_id = practice.practice_id
     try:
@@ -123,7 +125,9 @@ async def _book(
         provider_id=booking.provider_id,
         by_staff=True,
     )
-    types = await wished_types(conn, practice, wish)
+    stands = await standing(conn, practice.practice_id)
+    types = types_for(stands, wish)
+    has_what_is_asked(stands.writes, party)
     appointment_ids = [uuid4() for _ in types]
     holders = [Holder(appointment_id=one) for one in appointment_ids]
     claimed = await claim(conn, practice, types, wish, booking.start, now=now, holders=holders)
@@ -139,6 +143,7 @@ async def _book(
         contact=(contact or next(iter(known), None)) if booking.tell else None,
         provider_id=booking.provider_id,
         reason=booking.reason,
+        writes=stands.writes,
     )
     visits = await enter(conn, practice, agreed, site=site, now=now)
     await wake_workers(conn, "write_back")
@@ -164,6 +169,7 @@ async def _party(conn: Connection, practice: Practice, booking: StaffBooking, co
         patients=patients,
         new_patients=frozenset(one.patient_id for one in patients) - known.keys(),
         contacts=contacts,
+        where=booking.client.where if isinstance(booking.client, NewClient) else NOWHERE,
     )
 
 
@@ -201,10 +207,10 @@ class CannotStandSo(Exception):
     """A cancelled appointment cannot arrive, be over or be missed. Please book it again."""
 
 
-async def note(pool: Pool, practice: Practice, appointment_id: UUID, status: Status) -> None:
+async def note(pool: Pool, practice: Practice, appointment_id: UUID, status: Status, *, now: datetime) -> None:
     """Note that a patient arrived, was seen or did not come. Raises `AppointmentUnknown`, `CannotStandSo`.
 
-    It is a note of ours: the PIMS has its own, and what it says next counts.
+    The PIMS is told, too; what it says next counts.
     """
     async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
         stands = await changes.lock_status(conn, practice.practice_id, appointment_id)
@@ -213,6 +219,8 @@ async def note(pool: Pool, practice: Practice, appointment_id: UUID, status: Sta
         if stands == "cancelled":
             raise CannotStandSo(CannotStandSo.__doc__)
         await changes.set_status(conn, practice.practice_id, appointment_id, status, raise_sequence=False)
+        if stands != status:
+            await tell_pims(conn, practice, appointment_id, "status", now)
         if status == "no_show":
             await claims_db.free_appointment(conn, practice.practice_id, appointment_id)
             await raise_schedule_version(conn, practice.practice_id)

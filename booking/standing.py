@@ -1,8 +1,8 @@
-"""What stands in a practice from day to day: resources, block-offs, closures, rules, appointment types, questions.
+"""What stands in a practice from day to day: resources, block-offs, closures, rules, types, questions, its PIMS.
 
 It is read once per change, not once per answer: each process keeps it under the practice's `standing_version`, which
-the database renames with every change (migrations 0011 and 0013). What was kept under an older name is never asked for
-again.
+the database renames with every change (migrations 0011, 0013 and 0017). What was kept under an older name is never
+asked for again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from uuid import UUID
 from msgspec import Struct
 
 import availability
-from booking.db import appointment_types, practices, questions, schedule
+from booking.db import appointment_types, connections, practices, questions, schedule
 from booking.db.appointment_types import AppointmentType
+from booking.db.connections import Writes
 from booking.db.pool import Connection
 from booking.db.questions import Question
 from booking.db.schedule import Resource, Rule, Version
@@ -25,7 +26,10 @@ _kept: OrderedDict[UUID, Standing] = OrderedDict()
 
 
 class Standing(Struct, frozen=True, kw_only=True):
-    """All of it, active ones only. `columns`: the resources as the engine knows them, with nothing taken."""
+    """All of it, active ones only. `columns`: the resources as the engine knows them, with nothing taken.
+
+    `writes`: what the practice's PIMS takes from us; None: there is none.
+    """
 
     types: list[AppointmentType]
     questions: list[Question]
@@ -33,6 +37,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     columns: tuple[availability.Resource, ...]
     closures: tuple[availability.Closure, ...]
     rules: tuple[availability.Rule, ...]
+    writes: Writes | None = None
 
 
 async def standing(conn: Connection, practice_id: UUID) -> Standing:
@@ -70,6 +75,7 @@ async def _read(conn: Connection, practice_id: UUID) -> Standing:
             for one in await practices.all_closures(conn, practice_id)
         ),
         rules=tuple(_rule(one, known) for one in await schedule.rules(conn, practice_id)),
+        writes=await connections.writes_of(conn, practice_id),
     )
 
 

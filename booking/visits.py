@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from booking.contacts import Contact
-from booking.db import appointment_types, appointments, clients, write_backs
+from booking.db import appointment_types, appointments, clients, outbox
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Appointment
 from booking.db.clients import Patient
@@ -95,10 +95,10 @@ async def read_booking(conn: Connection, practice: Practice, visits: tuple[Appoi
     if appointment_type is None:  # retired since
         appointment_type = await appointment_types.any_appointment_type(conn, practice_id, type_id)
     patients = await clients.patients_by_id(conn, practice_id, [one.patient_id for one in visits])
-    outbox = await write_backs.lines_of(conn, practice_id, [one.appointment_id for one in visits])
+    lines = await outbox.lines_of(conn, practice_id, [one.appointment_id for one in visits])
     if appointment_type is None or any(one.patient_id not in patients for one in visits):
         raise LookupError("An appointment's type and patient are kept as long as it is.")
-    state = min((one.state for one in outbox), key=WORST_FIRST.index, default=None)
+    state = min((one.state for one in lines), key=WORST_FIRST.index, default=None)
     return seen(stands, appointment_type, visits, patients, state)
 
 

@@ -20,21 +20,23 @@ from redis.asyncio import Redis
 
 from booking.adapters import Adapters
 from booking.connect.trial import do_survey
-from booking.db import connection_steps, connections, messages, practices, waitlist, webhooks, write_backs
+from booking.db import connection_steps, connections, messages, practices, waitlist, webhooks
 from booking.db.connections import Connection
 from booking.db.messages import Message
 from booking.db.pool import Pool, across_practices, connect
+from booking.deadlines import escalate_due
 from booking.housekeeping import tidy
 from booking.messages import Channel, MailboxChannel, NoChannel, SmtpChannel, Undeliverable, Undelivered
 from booking.site import Site
 from booking.sync.rounds import Keeping
 from booking.waitlist import CLOSES, LOOK_AGAIN, OPENS, PAUSE, look_through
 from booking.webhook_delivery import Sender, deliver_line
-from booking.write_back import deliver_due
+from booking.write_back_rounds import Desks
 from pims_adapters.contract import PimsError
 
 POLL = timedelta(seconds=2)
 TIDY = timedelta(hours=1)
+LATE = timedelta(seconds=15)
 WAITLIST = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=3)
 AT_ONCE = 20
@@ -66,10 +68,15 @@ async def work(
         wakes = {what: asyncio.Event() for what in ("write_back", "message", "webhook", "sync", "survey")}
         keeping = Keeping(pool, adapters.of, site=site, clock=now, most=sync_every)
         sender = Sender(site=site)
+        desks = Desks(
+            pool, adapters, site, clock=now, on_failure=lambda connection, why: note_failure(pool, connection, why)
+        )
+        stack.push_async_callback(desks.close)
         channel = open_channel(redis, smtp_url=smtp_url, mail_from=mail_from, dev_mailbox=dev_mailbox)
         async with asyncio.TaskGroup() as loops:
             loops.create_task(listen(database_url, wakes))
-            loops.create_task(keep_doing(lambda: write_back_round(pool, adapters), POLL, wakes["write_back"]))
+            loops.create_task(keep_doing(desks.round, POLL, wakes["write_back"]))
+            loops.create_task(keep_doing(lambda: tell_of_late(pool), LATE, asyncio.Event()))
             loops.create_task(keep_doing(lambda: message_round(pool, channel), POLL, wakes["message"]))
             loops.create_task(keep_doing(lambda: webhook_round(pool, sender), POLL, wakes["webhook"]))
             loops.create_task(keep_doing(lambda: waitlist_round(pool, site), WAITLIST, asyncio.Event()))
@@ -90,21 +97,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def write_back_round(pool: Pool, adapters: Adapters) -> None:
-    """Deliver what is due, practice by practice, some of them at once."""
-    async with across_practices(pool) as conn:
-        due = await write_backs.practices_with_work(conn, now())
-        by_practice = {one.practice_id: one for one in await connections.working_connections(conn)} if due else {}
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def deliver(connection: Connection) -> None:
-        async with room:
-            try:
-                await deliver_due(pool, await adapters.of(connection), connection.practice_id, clock=now)
-            except PimsError as failure:
-                await note_failure(pool, connection, failure)
-
-    await all_of([deliver(by_practice[practice_id]) for practice_id in due if practice_id in by_practice])
+async def tell_of_late(pool: Pool) -> None:
+    """Tell staff of what is not in the PIMS while its visit is near."""
+    late = await escalate_due(pool, now())
+    if late:
+        log.warning("write_back.late", lines=late)
 
 
 async def survey_round(pool: Pool, adapters: Adapters) -> None:

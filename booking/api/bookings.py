@@ -51,9 +51,11 @@ from booking.client_session import session_contact
 from booking.contacts import LONGEST, Contact, ContactUnreadableError, read_contact
 from booking.db import practices
 from booking.db.appointments import Appointment, Status
+from booking.db.clients import Where
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import State
+from booking.details import DetailsRefused
 from booking.holds import HoldUnknown, SlotTaken, find_hold
 from booking.messages import named
 from booking.offers import NotBookableOnline
@@ -86,11 +88,17 @@ class PatientToAdd(Struct, frozen=True, kw_only=True, rename="camel", forbid_unk
 
 
 class ClientToAdd(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Somebody whom the practice does not know yet. `otherContact`: a phone beside the email, or the reverse."""
+    """Somebody whom the practice does not know yet. `otherContact`: a phone beside the email, or the reverse.
+
+    What of the rest must be there, the practice's profile says (`asks`).
+    """
 
     given_name: Name
     family_name: Name
     other_contact: Annotated[str, Meta(max_length=LONGEST)] | None = None
+    address: Annotated[str, Meta(max_length=200)] = ""
+    city: Annotated[str, Meta(max_length=120)] = ""
+    postal_code: Annotated[str, Meta(max_length=20)] = ""
 
 
 class AnswerSent(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -161,6 +169,7 @@ class BookingMade(BookingShown, frozen=True, kw_only=True, rename="camel"):
         SlotIsTaken,
         NotBookableOnline,
         Refused,
+        DetailsRefused,
         AnswersRefused,
         ClientUnclear,
         ContactUnreadableError,
@@ -219,7 +228,12 @@ def chosen_client(practice: Practice, known: UUID | None, new: ClientToAdd | Non
     if new is None or known is not None:
         raise ClientUnclear(ClientUnclear.__doc__)
     other = read_contact(new.other_contact, practice.region) if new.other_contact else None
-    return NewClient(given_name=new.given_name.strip(), family_name=new.family_name.strip(), other_contact=other)
+    return NewClient(
+        given_name=new.given_name.strip(),
+        family_name=new.family_name.strip(),
+        other_contact=other,
+        where=Where(address=new.address.strip(), city=new.city.strip(), postal_code=new.postal_code.strip()),
+    )
 
 
 def read_patient(sent: ExistingPatient | PatientToAdd) -> KnownPatient | NewPatient:

@@ -17,8 +17,11 @@ from booking.api.refusals import NotFound
 from booking.db.appointment_types import AppointmentType, Audience, Mode
 from booking.db.pool import of_practice
 from booking.db.practices import WhoMayBook
+from booking.details import asked, camel
 from booking.offers import offered_types
 from booking.slot_problem import freshness_of
+from booking.standing import standing
+from pims_adapters.contract import DraftField
 
 OFTEN = [limited("practice", times=300, per=timedelta(minutes=1))]
 Species = Annotated[str, Meta(min_length=1, max_length=40)]
@@ -29,6 +32,17 @@ class Freshness(Struct, frozen=True, kw_only=True, rename="camel"):
 
     as_of: datetime | None
     stale: bool
+
+
+class Asked(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the practice needs of a new client or patient beyond a name, by the field's name in a booking.
+
+    `otherContact`: a phone beside a proven email, and the reverse. `words`: the only values that are taken.
+    """
+
+    of: Literal["client", "patient"]
+    field: str
+    words: list[str] | None
 
 
 class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -43,6 +57,7 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel"):
     emergency_text: str
     who_may_book: WhoMayBook
     freshness: Freshness
+    asks: list[Asked]
 
 
 class Bookable(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -69,6 +84,7 @@ async def profile(practice: ThePractice, pool: ThePool) -> Profile:
     """Return the public profile of a practice."""
     async with of_practice(pool, practice.practice_id) as conn:
         freshness = await freshness_of(conn, practice, now())
+        writes = (await standing(conn, practice.practice_id)).writes
     return Profile(
         slug=practice.slug,
         name=practice.name,
@@ -79,6 +95,7 @@ async def profile(practice: ThePractice, pool: ThePool) -> Profile:
         emergency_text=practice.emergency_text,
         who_may_book=practice.who_may_book,
         freshness=Freshness(as_of=freshness.as_of, stale=freshness.stale),
+        asks=[_asked(one) for one in asked(writes.asks if writes else ())],
     )
 
 
@@ -96,6 +113,13 @@ async def bookable_types(
     async with of_practice(pool, practice.practice_id) as conn:
         found = await offered_types(conn, practice, species=species, new_client=new_client)
     return BookableTypes(items=[_bookable(one) for one in found])
+
+
+def _asked(one: DraftField) -> Asked:
+    field = "otherContact" if one.field in ("phone", "email") else camel(one.field)
+    return Asked(
+        of="client" if one.of == "client" else "patient", field=field, words=list(one.words) if one.words else None
+    )
 
 
 def _bookable(one: AppointmentType) -> Bookable:

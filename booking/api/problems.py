@@ -57,6 +57,7 @@ from booking.connect.refusals import (
     TermsNotAccepted,
 )
 from booking.contacts import ContactUnreadableError
+from booking.details import DetailsRefused
 from booking.holds import HoldUnknown
 from booking.identify import CannotBeEmailed, CannotBeTexted
 from booking.live import TooManyStreams
@@ -81,7 +82,7 @@ from booking.spending import TextsUsedUp
 from booking.staff_book import AppointmentUnknown, CannotStandSo, ContactMissing, MadeInPims
 from booking.waitlist import NothingOffered, WaitlistFull, WaitlistUnknown, WaitRefused
 from booking.webhooks import TooManyWebhooks, WebhookDisabled, WebhookUnknown
-from booking.write_back_tasks import WriteBackSettled, WriteBackUnknown
+from booking.write_back_tasks import NotLinkable, RecordTaken, WriteBackSettled, WriteBackUnknown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -179,6 +180,8 @@ PROBLEMS: dict[type[Exception], Kind] = {
     ContactMissing: Kind(status=422, code="contact-missing", title="No way to reach the client"),
     WriteBackUnknown: Kind(status=404, code="write-back-unknown", title="No such write-back"),
     WriteBackSettled: Kind(status=409, code="write-back-settled", title="Nothing to do for it now"),
+    RecordTaken: Kind(status=409, code="record-taken", title="Another booking's record"),
+    NotLinkable: Kind(status=409, code="not-linkable", title="Nothing that was to be created"),
     ClientUnclear: Kind(status=422, code="client-unclear", title="A client, or a new one"),
     HoldUnknown: Kind(status=404, code="hold-unknown", title="No such hold"),
     CallbackOnly: Kind(status=422, code="callback-only", title="Arranged by phone only"),
@@ -191,6 +194,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
         status=403, code="too-many-bookings-of-patient", title="This pet has appointments already"
     ),
     Urgent: Kind(status=422, code="urgent", title="Call the practice now"),
+    DetailsRefused: Kind(status=422, code="details-refused", title="Some details are missing"),
     AnswersRefused: Kind(status=422, code="answers-refused", title="Some answers are missing or unclear"),
     AddressNotPublic: Kind(status=422, code="address-not-public", title="Not an address on the public internet"),
     TooManyWebhooks: Kind(status=409, code="too-many-webhooks", title="No more webhooks"),

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from booking.contacts import Contact
 from booking.db.appointments import Appointment, Source
-from booking.db.clients import Client, Patient
+from booking.db.clients import Client, Patient, Where
 from booking.db.messages import Message
 from booking.db.pool import Connection, only
 from pims_adapters.contract import Kind
@@ -34,13 +34,36 @@ class Reached(Struct, frozen=True, kw_only=True):
     value: str
 
 
+class NewClient(Struct, frozen=True, kw_only=True):
+    """A client who is new, and where they live as far as they were asked."""
+
+    client_id: UUID
+    given_name: str
+    family_name: str
+    address: str
+    city: str
+    postal_code: str
+
+
+def new_client_row(client: Client, where: Where) -> NewClient:
+    """Return the row of a new client."""
+    return NewClient(
+        client_id=client.client_id,
+        given_name=client.given_name,
+        family_name=client.family_name,
+        address=where.address,
+        city=where.city,
+        postal_code=where.postal_code,
+    )
+
+
 class Rows(Struct, frozen=True, kw_only=True):
     """All that a booking adds. `key`: under which its reference is kept as the answer.
 
     The manage token is the first visit's; `provider_id`: who was asked for by name.
     """
 
-    new_clients: Sequence[Client]
+    new_clients: Sequence[NewClient]
     reached: Sequence[Reached]
     new_patients: Sequence[Patient]
     visits: Sequence[Appointment]
@@ -56,8 +79,9 @@ class Rows(Struct, frozen=True, kw_only=True):
 # One round trip instead of seven: rows come as JSON, whose fields are named as the columns are.
 INSERT_BOOKING = """
 WITH new_client AS (
-  INSERT INTO client (practice_id, client_id, given_name, family_name, created_at)
-  SELECT $1, client_id, given_name, family_name, $2 FROM jsonb_populate_recordset(NULL::client, $3)
+  INSERT INTO client (practice_id, client_id, given_name, family_name, created_at, address, city, postal_code)
+  SELECT $1, client_id, given_name, family_name, $2, address, city, postal_code
+  FROM jsonb_populate_recordset(NULL::client, $3)
 ), reached AS (
   INSERT INTO client_contact (practice_id, client_id, kind, value, as_typed)
   SELECT $1, client_id, kind, value, value FROM jsonb_populate_recordset(NULL::client_contact, $4)

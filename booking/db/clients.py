@@ -64,16 +64,51 @@ async def contacts_of(conn: Connection, practice_id: UUID, client_id: UUID) -> l
     return many(await conn.fetch(CONTACTS, practice_id, client_id), Contact)
 
 
+class Where(Struct, frozen=True, kw_only=True):
+    """Where a client lives, as far as they were asked for it."""
+
+    address: str = ""
+    city: str = ""
+    postal_code: str = ""
+
+
+NOWHERE = Where()
+
 INSERT_CLIENT = """
-INSERT INTO client (practice_id, client_id, given_name, family_name, created_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO client (practice_id, client_id, given_name, family_name, created_at, address, city, postal_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 
 async def insert_client(
-    conn: Connection, practice_id: UUID, client_id: UUID, given_name: str, family_name: str, now: datetime
+    conn: Connection,
+    practice_id: UUID,
+    client_id: UUID,
+    given_name: str,
+    family_name: str,
+    now: datetime,
+    where: Where = NOWHERE,
 ) -> None:
     """Add a client that the PIMS does not know yet."""
-    await conn.execute(INSERT_CLIENT, practice_id, client_id, given_name, family_name, now)
+    await conn.execute(
+        INSERT_CLIENT,
+        practice_id,
+        client_id,
+        given_name,
+        family_name,
+        now,
+        where.address,
+        where.city,
+        where.postal_code,
+    )
+
+
+ADDRESS = "SELECT address, city, postal_code FROM client WHERE practice_id = $1 AND client_id = $2"
+
+
+async def address_of(conn: Connection, practice_id: UUID, client_id: UUID) -> Where:
+    """Return where a client of ours lives, as far as they were asked."""
+    return one(await conn.fetchrow(ADDRESS, practice_id, client_id), Where) or NOWHERE
 
 
 INSERT_CONTACT = """

@@ -11,6 +11,7 @@ from msgspec import Struct
 from booking.connect.mapping import ImportSettings, Mapping
 from booking.db.pool import Connection as Conn
 from booking.db.pool import many, one
+from pims_adapters.contract import Ability, DraftField
 
 Status = Literal["requested", "activating", "ready_for_setup", "importing", "live", "paused"]
 
@@ -106,3 +107,35 @@ COUNT_CHANGE_WRITTEN = "UPDATE connection SET changes_written = changes_written 
 async def count_change_written(conn: Conn, practice_id: UUID) -> None:
     """Note that pages read before now may show an appointment as it was."""
     await conn.execute(COUNT_CHANGE_WRITTEN, practice_id)
+
+
+class Writes(Struct, frozen=True, kw_only=True):
+    """What the practice's PIMS takes from us and asks of new records; `abilities` None: no worker has looked yet."""
+
+    abilities: list[Ability] | None
+    asks: list[DraftField]
+
+    def can(self, ability: Ability) -> bool:
+        """Say whether it has an ability, as far as we know."""
+        return self.abilities is None or ability in self.abilities
+
+
+WRITES = "SELECT abilities, asks FROM connection WHERE practice_id = $1 ORDER BY connection_id LIMIT 1"
+
+
+async def writes_of(conn: Conn, practice_id: UUID) -> Writes | None:
+    """Return what the practice's PIMS takes; None where there is no connection to one."""
+    return one(await conn.fetchrow(WRITES, practice_id), Writes)
+
+
+NOTE_ABILITIES = """
+UPDATE connection SET abilities = $3, asks = $4
+WHERE practice_id = $1 AND connection_id = $2 AND (abilities, asks) IS DISTINCT FROM ($3, $4)
+"""
+
+
+async def note_abilities(
+    conn: Conn, practice_id: UUID, connection_id: UUID, abilities: list[Ability], asks: list[DraftField]
+) -> None:
+    """Note what an adapter can do and asks, where booking reads it without opening the adapter."""
+    await conn.execute(NOTE_ABILITIES, practice_id, connection_id, abilities, asks)

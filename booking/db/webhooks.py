@@ -17,6 +17,7 @@ Event = Literal[
     "appointment.confirmed",
     "write_back.written",
     "write_back.needs_attention",
+    "write_back.late",
     "request.created",
 ]
 State = Literal["queued", "delivered", "failed"]

@@ -9,18 +9,23 @@ from uuid import UUID
 from msgspec import Struct
 
 from booking.db.appointments import Status
-from booking.db.pool import Connection, affected, many, one
-from pims_adapters.contract import Kind
+from booking.db.pool import Connection, affected, one
+from pims_adapters.contract import Kind, Visitor
 
-Action = Literal["create", "change", "cancel", "confirm"]
+Action = Literal["create", "change", "cancel", "confirm", "status"]
 State = Literal["queued", "sending", "written", "unknown", "needs_attention", "superseded"]
 
 
 class WriteBack(Struct, frozen=True, kw_only=True):
-    """One thing the PIMS is to do. `was` is the state in which it was found when it was leased."""
+    """One thing the PIMS is to do. `was` is the state in which it was found when it was leased.
+
+    `sent_at`: when it last left, while nobody knows what became of that; `accepted`: the PIMS said that it took it.
+    `link_to`: the PIMS's record that staff say this is. `starts_at`: when its visit is.
+    """
 
     practice_id: UUID
     write_back_id: UUID
+    position: int
     appointment_id: UUID
     kind: Kind
     action: Action
@@ -29,6 +34,14 @@ class WriteBack(Struct, frozen=True, kw_only=True):
     attempts: int
     lease: UUID
     queued_at: datetime
+    sent_at: datetime | None
+    accepted: bool
+    link_to: str | None
+    repairs: int
+    told_at: datetime | None
+    escalated_at: datetime | None
+    starts_at: datetime
+    timezone: str
     was: State
 
 
@@ -63,7 +76,8 @@ async def supersede(
 
 # Counted as tried, so that the PIMS is asked for the record before it is sent.
 TRY_CREATION_AGAIN = """
-UPDATE write_back SET state = 'queued', attempts = 1, due_at = $3
+UPDATE write_back SET state = CASE WHEN sent_at IS NULL THEN 'queued' ELSE 'unknown' END, attempts = 1, repairs = 0,
+  due_at = $3, accepted = false, told_at = NULL
 WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action = 'create'
   AND state = 'needs_attention'
 """
@@ -78,11 +92,12 @@ CREATION_MATTERS = """
 SELECT EXISTS (SELECT FROM write_back
   WHERE practice_id = $1 AND appointment_id = $2 AND kind = 'appointment' AND action = 'create'
     AND state <> 'superseded')
+  OR EXISTS (SELECT FROM appointment WHERE practice_id = $1 AND appointment_id = $2 AND pims_id IS NOT NULL)
 """
 
 
 async def creation_matters(conn: Connection, practice_id: UUID, appointment_id: UUID) -> bool:
-    """Say whether the PIMS has an appointment of ours, may have it, or will."""
+    """Say whether the PIMS has an appointment, may have it, or will."""
     return bool(await conn.fetchval(CREATION_MATTERS, practice_id, appointment_id))
 
 
@@ -102,63 +117,127 @@ async def changes_follow(conn: Connection, practice_id: UUID, appointment_id: UU
 DUE = """(w.state IN ('queued', 'unknown') AND w.due_at <= $1 OR w.state = 'sending' AND w.leased_until <= $1)"""
 
 # Across practices: a worker serves them all.
-PRACTICES_WITH_WORK = f"SELECT DISTINCT w.practice_id FROM write_back w WHERE {DUE} LIMIT 1000"
+PRACTICES_WITH_WORK = f"""
+SELECT practice_id FROM connection c
+WHERE status = 'live' AND EXISTS (SELECT FROM write_back w WHERE w.practice_id = c.practice_id AND {DUE})
+LIMIT 10000
+"""
 
 
 async def practices_with_work(conn: Connection, now: datetime) -> list[UUID]:
-    """Return the practices that have something due."""
+    """Return the practices that have something due, and a PIMS to take it."""
     return [row["practice_id"] for row in await conn.fetch(PRACTICES_WITH_WORK, now)]
 
 
-# The connection's row is locked, not the outbox's: it makes one worker at a time choose within a practice.
-# A booking's records go in order: none leaves before those queued before it stand in the PIMS, or need not.
+# A booking's records go in order: none leaves before those queued before it stand in the PIMS, or need not. Other
+# bookings go side by side, a few at once. Who chooses at the same time passes over what another has just chosen.
 LEASE_NEXT = f"""
-WITH line AS (
-  SELECT practice_id FROM connection WHERE practice_id = $2 AND status = 'live' FOR UPDATE SKIP LOCKED
-), next AS (
+WITH next AS (
   SELECT w.practice_id, w.write_back_id, w.state AS was
-  FROM line JOIN write_back w USING (practice_id)
-  WHERE {DUE}
-    AND NOT EXISTS (SELECT FROM write_back busy
-      WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1)
+  FROM write_back w
+  WHERE w.practice_id = $2 AND {DUE}
+    AND EXISTS (SELECT FROM connection c WHERE c.practice_id = $2 AND c.status = 'live')
+    AND (SELECT count(*) FROM write_back busy
+      WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1) < $5
     AND NOT EXISTS (SELECT FROM write_back before
       WHERE before.practice_id = $2 AND before.appointment_id = w.appointment_id
         AND before.position < w.position AND before.state NOT IN ('written', 'superseded'))
-  ORDER BY w.position LIMIT 1
+  ORDER BY w.position LIMIT 1 FOR UPDATE OF w SKIP LOCKED
 )
-UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1
-FROM next WHERE w.practice_id = $2 AND w.write_back_id = next.write_back_id
-RETURNING w.practice_id, w.write_back_id, w.appointment_id, w.kind, w.action, w.subject_id, w.key, w.attempts,
-  w.lease, w.queued_at, next.was
+UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1, waits_for = NULL
+FROM next, appointment a, practice p
+WHERE w.practice_id = $2 AND w.write_back_id = next.write_back_id
+  AND a.practice_id = $2 AND a.appointment_id = w.appointment_id AND p.practice_id = $2
+RETURNING w.practice_id, w.write_back_id, w.position, w.appointment_id, w.kind, w.action, w.subject_id, w.key,
+  w.attempts, w.lease, w.queued_at, w.sent_at, w.accepted, w.link_to, w.repairs, w.told_at, w.escalated_at,
+  a.starts_at, p.timezone, next.was
 """
 
 
 async def lease_next(
-    conn: Connection, practice_id: UUID, *, now: datetime, lease: UUID, until: datetime
+    conn: Connection, practice_id: UUID, *, now: datetime, lease: UUID, until: datetime, at_once: int = 4
 ) -> WriteBack | None:
-    """Take the practice's next due record for this worker alone, until the lease runs out."""
-    return one(await conn.fetchrow(LEASE_NEXT, now, practice_id, lease, until), WriteBack)
+    """Take the practice's next due record for this worker alone, until the lease runs out.
+
+    None, too, where `at_once` are on their way already.
+    """
+    return one(await conn.fetchrow(LEASE_NEXT, now, practice_id, lease, until, at_once), WriteBack)
 
 
+NOTE_SENT = """
+UPDATE write_back SET sent_at = $4, accepted = false
+WHERE practice_id = $1 AND write_back_id = $2 AND lease = $3 AND state = 'sending' AND leased_until > $4
+"""
+
+
+async def note_sent(conn: Connection, leased: WriteBack, now: datetime) -> bool:
+    """Note, before it does, that a leased record leaves now. False: the lease is over, and it must not."""
+    sent = await conn.execute(NOTE_SENT, leased.practice_id, leased.write_back_id, leased.lease, now)
+    return affected(sent) == 1
+
+
+class Settled(Struct, frozen=True, kw_only=True):
+    """What is kept of a try, beside the state.
+
+    `known`: nothing that was sent has an unknown fate any more; `accepted`: the PIMS took it and is yet to show it.
+    `waits_for`: the record to be written before. `counted` among the tries that are limited.
+    """
+
+    due_at: datetime
+    reason: str | None = None
+    known: bool = True
+    accepted: bool = False
+    waits_for: UUID | None = None
+    note: str | None = None
+    counted: bool = True
+    repaired: bool = False
+    told_at: datetime | None = None
+
+
+# What has an unknown fate is looked for before anything else: it is `unknown`, whatever became of this try.
 SETTLE = """
-UPDATE write_back SET state = $4, reason = $5, due_at = $6, leased_until = NULL,
-  written_at = CASE WHEN $4 = 'written' THEN $7::timestamptz END
+UPDATE write_back SET
+  sent_at = CASE WHEN $6 THEN NULL ELSE sent_at END,
+  state = CASE WHEN $4 = 'queued' AND NOT $6 AND sent_at IS NOT NULL THEN 'unknown' ELSE $4 END,
+  accepted = NOT $6 AND (accepted OR $7), reason = $5, due_at = $8, waits_for = $9, note = coalesce($10, note),
+  attempts = attempts - CASE WHEN $11 THEN 0 ELSE 1 END, repairs = repairs + CASE WHEN $12 THEN 1 ELSE 0 END,
+  told_at = coalesce($13, told_at), leased_until = NULL,
+  link_to = CASE WHEN $4 IN ('written', 'superseded', 'needs_attention') THEN NULL ELSE link_to END,
+  written_at = CASE WHEN $4 = 'written' THEN $14::timestamptz END
 WHERE practice_id = $1 AND write_back_id = $2 AND lease = $3 AND state = 'sending'
 """
 
 
-async def settle(
-    conn: Connection, leased: WriteBack, state: State, *, reason: str | None, due_at: datetime, now: datetime
-) -> bool:
+async def settle(conn: Connection, leased: WriteBack, state: State, kept: Settled, now: datetime) -> bool:
     """Say what became of a leased record. False: the lease was lost to another worker, whose word counts."""
-    return (
-        affected(
-            await conn.execute(
-                SETTLE, leased.practice_id, leased.write_back_id, leased.lease, state, reason, due_at, now
-            )
-        )
-        == 1
+    settled = await conn.execute(
+        SETTLE,
+        leased.practice_id,
+        leased.write_back_id,
+        leased.lease,
+        state,
+        kept.reason,
+        kept.known,
+        kept.accepted,
+        kept.due_at,
+        kept.waits_for,
+        kept.note,
+        kept.counted,
+        kept.repaired,
+        kept.told_at,
+        now,
     )
+    return affected(settled) == 1
+
+
+RELEASE = """
+UPDATE write_back SET due_at = $3, waits_for = NULL WHERE practice_id = $1 AND waits_for = $2 AND state = 'queued'
+"""
+
+
+async def release(conn: Connection, practice_id: UUID, subject_id: UUID, now: datetime) -> None:
+    """Let go what waited for a record that is settled."""
+    await conn.execute(RELEASE, practice_id, subject_id, now)
 
 
 SET_PIMS_ID = {
@@ -201,7 +280,7 @@ async def state_of_unwritten(conn: Connection, practice_id: UUID, subject_id: UU
 class AppointmentToWrite(Struct, frozen=True, kw_only=True):
     """An appointment in the PIMS's identifiers; None where the PIMS does not have the record yet.
 
-    `columns` names the resources as staff see them.
+    `columns` names the resources as staff see them, `visitor` who comes.
     """
 
     pims_id: str | None
@@ -209,10 +288,12 @@ class AppointmentToWrite(Struct, frozen=True, kw_only=True):
     starts_at: datetime
     ends_at: datetime
     timezone: str
-    reference: str
+    reference: str | None
+    new_client: bool
     description: str
-    client_id: UUID
-    patient_id: UUID
+    client_id: UUID | None
+    patient_id: UUID | None
+    visitor: Visitor
     client: str | None
     patient: str | None
     appointment_type: str | None
@@ -221,7 +302,14 @@ class AppointmentToWrite(Struct, frozen=True, kw_only=True):
 
 
 APPOINTMENT_TO_WRITE = """
-SELECT a.pims_id, a.status, a.starts_at, a.ends_at, z.timezone, a.reference, a.description, a.client_id, a.patient_id,
+SELECT a.pims_id, a.status, a.starts_at, a.ends_at, z.timezone, a.reference, a.new_client, a.description, a.client_id,
+  a.patient_id,
+  jsonb_build_object('client', coalesce(c.given_name || ' ' || c.family_name, ''), 'patient', coalesce(p.name, ''),
+    'species', coalesce(p.species, ''),
+    'phone', (SELECT min(k.value) FROM client_contact k
+              WHERE k.practice_id = $1 AND k.client_id = a.client_id AND k.kind = 'phone'),
+    'email', (SELECT min(k.value) FROM client_contact k
+              WHERE k.practice_id = $1 AND k.client_id = a.client_id AND k.kind = 'email')) AS visitor,
   c.pims_id AS client, p.pims_id AS patient, t.pims_id AS appointment_type,
   coalesce((SELECT array_agg(DISTINCT r.pims_id) FROM claim k
             JOIN resource r ON r.practice_id = k.practice_id AND r.resource_id = k.resource_id
@@ -232,9 +320,9 @@ SELECT a.pims_id, a.status, a.starts_at, a.ends_at, z.timezone, a.reference, a.d
             WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id), '{}') AS columns
 FROM appointment a
 JOIN practice z ON z.practice_id = a.practice_id
-JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_id
-JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
-JOIN appointment_type t ON t.practice_id = a.practice_id AND t.appointment_type_id = a.appointment_type_id
+LEFT JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_id
+LEFT JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
+LEFT JOIN appointment_type t ON t.practice_id = a.practice_id AND t.appointment_type_id = a.appointment_type_id
 WHERE a.practice_id = $1 AND a.appointment_id = $2
 """
 
@@ -242,90 +330,6 @@ WHERE a.practice_id = $1 AND a.appointment_id = $2
 async def appointment_to_write(conn: Connection, practice_id: UUID, appointment_id: UUID) -> AppointmentToWrite | None:
     """Return an appointment as the PIMS is to have it."""
     return one(await conn.fetchrow(APPOINTMENT_TO_WRITE, practice_id, appointment_id), AppointmentToWrite)
-
-
-class Line(Struct, frozen=True, kw_only=True):
-    """A line of the outbox as staff see it: what is to be done, where it stands, why, and when it is tried next."""
-
-    write_back_id: UUID
-    position: int
-    appointment_id: UUID
-    reference: str | None
-    kind: Kind
-    subject_id: UUID
-    action: Action
-    state: State
-    reason: str | None
-    attempts: int
-    queued_at: datetime
-    due_at: datetime
-    written_at: datetime | None
-
-
-LINE = """w.write_back_id, w.position, w.appointment_id, a.reference, w.kind, w.subject_id, w.action, w.state, w.reason,
-  w.attempts, w.queued_at, w.due_at, w.written_at"""
-
-LINES = f"""
-SELECT {LINE}
-FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
-WHERE w.practice_id = $1 AND w.position < $2 AND ($3::text[] IS NULL OR w.state = ANY($3))
-ORDER BY w.position DESC LIMIT $4
-"""
-
-
-async def outbox(
-    conn: Connection, practice_id: UUID, *, before: int, states: list[State] | None, limit: int
-) -> list[Line]:
-    """Return the outbox, newest first, from before a position; in some states only, if any are named."""
-    return many(await conn.fetch(LINES, practice_id, before, states, limit), Line)
-
-
-OF_APPOINTMENTS = f"""
-SELECT {LINE}
-FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
-WHERE w.practice_id = $1 AND w.appointment_id = ANY($2::uuid[]) ORDER BY w.position LIMIT 200
-"""
-
-
-async def lines_of(conn: Connection, practice_id: UUID, appointment_ids: list[UUID]) -> list[Line]:
-    """Return the outbox of some appointments, oldest first."""
-    return many(await conn.fetch(OF_APPOINTMENTS, practice_id, appointment_ids), Line)
-
-
-LOCK_LINE = f"""
-SELECT {LINE}
-FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
-WHERE w.practice_id = $1 AND w.write_back_id = $2 FOR UPDATE OF w
-"""
-
-
-async def lock_line(conn: Connection, practice_id: UUID, write_back_id: UUID) -> Line | None:
-    """Find a line that is to be changed in this transaction."""
-    return one(await conn.fetchrow(LOCK_LINE, practice_id, write_back_id), Line)
-
-
-# Counted as tried once: the PIMS is asked for the record before it is sent, and the tries begin anew.
-RETRY = """
-UPDATE write_back SET state = $3, attempts = least(attempts, 1), due_at = $4, reason = NULL
-WHERE practice_id = $1 AND write_back_id = $2
-"""
-
-
-async def retry(conn: Connection, practice_id: UUID, write_back_id: UUID, state: State, now: datetime) -> None:
-    """Let a line be tried now."""
-    await conn.execute(RETRY, practice_id, write_back_id, state, now)
-
-
-DONE_BY_HAND = """
-UPDATE write_back SET state = 'written', reason = $4, written_at = $3 WHERE practice_id = $1 AND write_back_id = $2
-"""
-
-
-async def done_by_hand(
-    conn: Connection, practice_id: UUID, write_back_id: UUID, now: datetime, reason: str | None
-) -> None:
-    """Take it from staff, or from what the PIMS shows, that a line is done."""
-    await conn.execute(DONE_BY_HAND, practice_id, write_back_id, now, reason)
 
 
 NOTIFY = "SELECT pg_notify('vetslot_work', $1)"

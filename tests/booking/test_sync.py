@@ -16,7 +16,7 @@ from booking.write_back import deliver_due
 from pims_adapters import open_adapter
 from pims_adapters.contract import PimsUnavailable
 from tests.booking.conftest import NOW, Riverside
-from tests.booking.steps import hold_first, send, strangers_booking
+from tests.booking.steps import SITE, hold_first, send, strangers_booking
 from tests.demo_clinic import running_clinic
 
 
@@ -34,7 +34,7 @@ async def sync_now(riverside: Riverside, *, now: datetime = NOW) -> Synced:
 async def deliver(riverside: Riverside) -> None:
     adapter = open_adapter("demo", riverside.clinic.settings)
     try:
-        await deliver_due(riverside.pool, adapter, riverside.practice.practice_id, clock=lambda: NOW)
+        await deliver_due(riverside.pool, adapter, riverside.practice.practice_id, site=SITE, clock=lambda: NOW)
     finally:
         await adapter.close()
 

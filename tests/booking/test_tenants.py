@@ -16,6 +16,7 @@ from booking.client_session import start_session
 from booking.contacts import read_contact
 from booking.db.pool import Connection, Pool, across_practices, of_no_practice, of_practice
 from booking.tokens import sealed
+from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import FROM_HERE, OakLane, browser_of, open_oak_lane, settings_of, sign_in_as
 from widget.app import create_app
 
@@ -85,6 +86,7 @@ async def both(pool: Pool) -> tuple[OakLane, OakLane]:
     """Return two practices, each with something of everything that staff and clients make."""
     oak_lane, elm_road = await open_oak_lane(pool), await open_oak_lane(pool, "elm-road")
     for one in (oak_lane, elm_road):
+        await connect_pims(pool, one.practice.practice_id)
         await one.book()
         await one.hold(22)
     return oak_lane, elm_road
@@ -195,6 +197,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "/staff/requests/{request_id}/decline": (STAFF, "appointment_request", {"message": "Sorry."}),
     "/staff/write-backs/{write_back_id}/retry": (STAFF, "write_back", None),
     "/staff/write-backs/{write_back_id}/done": (STAFF, "write_back", {}),
+    "/staff/write-backs/{write_back_id}/link": (STAFF, "write_back", {"pimsId": "client-1"}),
     "/staff/keys/{api_key_id}/revoke": (STAFF, "api_key", None),
     "/staff/calendar-feeds/{feed_id}/revoke": (STAFF, "calendar_feed", None),
     "/staff/webhooks/{webhook_id}": (STAFF, "webhook_endpoint", {"description": "Ours"}),

@@ -11,17 +11,18 @@ import msgspec
 from booking.book import Booked, KnownClient, KnownPatient
 from booking.db import write_backs
 from booking.db.pool import across_practices
+from booking.db.write_backs import Settled
 from booking.write_back import LEASE, LONGEST_PAUSE, deliver_due, pause
 from pims_adapters import open_adapter
 from tests.booking.conftest import NOW, Riverside
-from tests.booking.steps import hold_first, olivias_booking, send, strangers_booking
+from tests.booking.steps import SITE, hold_first, olivias_booking, send, strangers_booking
 from tests.demo_clinic import running_clinic
 
 
 async def deliver(riverside: Riverside, clock: Callable[[], datetime], settings: dict[str, str] | None = None) -> int:
     adapter = open_adapter("demo", {**(settings or riverside.clinic.settings), "timeout_seconds": "1"})
     try:
-        return await deliver_due(riverside.pool, adapter, riverside.practice.practice_id, clock=clock)
+        return await deliver_due(riverside.pool, adapter, riverside.practice.practice_id, site=SITE, clock=clock)
     finally:
         await adapter.close()
 
@@ -178,17 +179,23 @@ async def test_a_worker_that_lost_its_lease_cannot_settle_what_another_one_has(c
         assert fast is not None
         assert slow.write_back_id == fast.write_back_id
         assert fast.was == "sending"
-        assert not await write_backs.settle(conn, slow, "written", reason=None, due_at=NOW, now=NOW)
-        assert await write_backs.settle(conn, fast, "queued", reason=None, due_at=NOW, now=NOW)
+        assert not await write_backs.settle(conn, slow, "written", Settled(due_at=NOW), NOW)
+        assert await write_backs.settle(conn, fast, "queued", Settled(due_at=NOW), NOW)
 
 
-async def test_only_one_record_of_a_practice_is_on_its_way_at_a_time(connected: Riverside) -> None:
-    await book_stranger(connected)
-    await book_stranger(connected)
+async def test_a_booking_goes_in_order_while_a_few_others_go_beside_it(connected: Riverside) -> None:
+    booked = [await book_stranger(connected) for _ in range(3)]
     practice_id = connected.practice.practice_id
     async with across_practices(connected.pool) as conn:
-        assert await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE)
-        assert not await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE)
+        leased = [
+            await write_backs.lease_next(conn, practice_id, now=NOW, lease=uuid4(), until=NOW + LEASE, at_once=2)
+            for _ in range(3)
+        ]
+    assert [one and one.key for one in leased] == [
+        f"{booked[0].appointment.reference}-C",
+        f"{booked[1].appointment.reference}-C",
+        None,
+    ]
 
 
 def test_pauses_grow_to_some_minutes_and_differ() -> None:

@@ -232,7 +232,9 @@ async def test_without_reading_back_the_pims_that_pretends_is_believed(written: 
     await written.cancel()
     written.fault("cancel_appointment", "pretend")
     adapter = Blind(Exchange.of(written.riverside.clinic.settings))
-    await deliver_due(written.riverside.pool, adapter, written.riverside.practice.practice_id, clock=at(timedelta()))
+    await deliver_due(
+        written.riverside.pool, adapter, written.riverside.practice.practice_id, site=SITE, clock=at(timedelta())
+    )
     await adapter.close()
     assert await written.outbox() == [("create", "written"), ("cancel", "written")]
     assert written.shown.get("state", "scheduled") == "scheduled"
@@ -250,7 +252,7 @@ class Unable:
 
 async def deliver_unable(practice: Pims, clock: Callable[[], datetime]) -> None:
     adapter = Unable(DemoAdapter(Exchange.of(practice.riverside.clinic.settings)))
-    await deliver_due(practice.riverside.pool, adapter, practice.riverside.practice.practice_id, clock=clock)
+    await deliver_due(practice.riverside.pool, adapter, practice.riverside.practice.practice_id, site=SITE, clock=clock)
     await adapter.close()
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from booking.db import connections, mirror, write_backs
 from booking.db.appointments import ScheduleEntry
-from booking.db.connections import Connection
 from booking.db.pool import Pool, across_practices
-from booking.db.write_backs import State
+from booking.db.write_backs import Settled, State
 from pims_adapters import contract as pims
+from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import OakLane, browser_of, open_oak_lane, settings_of, sign_in_as
 from widget.console.columns import Card, beside
 from widget.console.write_back_words import spoken, took, write_back_words
@@ -43,20 +43,7 @@ async def tomorrow(browser: httpx.AsyncClient, oak_lane: OakLane) -> str:
 
 async def connect(oak_lane: OakLane) -> UUID:
     """Give the practice a PIMS that is live."""
-    connection = Connection(
-        practice_id=oak_lane.practice.practice_id,
-        connection_id=uuid4(),
-        adapter="demo",
-        settings={},
-        status="live",
-        as_of=None,
-        failing_since=None,
-        failure=None,
-    )
-    async with across_practices(oak_lane.pool) as conn:
-        await connections.put_connection(conn, connection)
-        await conn.execute("UPDATE connection SET as_of = $1", datetime.now(UTC) - timedelta(seconds=12))
-    return connection.connection_id
+    return await connect_pims(oak_lane.pool, oak_lane.practice.practice_id)
 
 
 async def settle_all(oak_lane: OakLane, state: State, *, reason: str | None = None, after: float = 0) -> None:
@@ -68,7 +55,7 @@ async def settle_all(oak_lane: OakLane, state: State, *, reason: str | None = No
             conn, practice_id, now=now, lease=uuid4(), until=now + timedelta(seconds=15)
         ):
             due_at = now + timedelta(minutes=5)
-            assert await write_backs.settle(conn, leased, state, reason=reason, due_at=due_at, now=now)
+            assert await write_backs.settle(conn, leased, state, Settled(due_at=due_at, reason=reason), now)
 
 
 async def test_a_booking_is_shown_at_once_as_booked_then_as_written_with_its_seconds(

@@ -33,6 +33,7 @@ from booking.db.appointments import ScheduleEntry, Source, Status
 from booking.db.pool import of_practice
 from booking.db.practices import Practice
 from booking.db.write_backs import State
+from booking.details import DetailsRefused
 from booking.holds import SlotTaken
 from booking.local_days import day_start
 from booking.offers import NotBookableOnline
@@ -252,6 +253,7 @@ BOOKING = (
     ClientUnclear,
     ContactMissing,
     ContactUnreadableError,
+    DetailsRefused,
     KeyMissing,
     KeyReused,
     KeyBusy,
@@ -345,7 +347,7 @@ async def set_status(who: TheStaff, pool: ThePool, appointment_id: FromPath[UUID
     if data.status == "confirmed":
         await confirm(pool, who.practice, await reference_of(pool, who.practice, appointment_id), now=now())
     else:
-        await note(pool, who.practice, appointment_id, data.status)
+        await note(pool, who.practice, appointment_id, data.status, now=now())
     return Noted(id=appointment_id, status=data.status)
 
 

@@ -1,4 +1,4 @@
-"""What clients asked for, and what staff make of it; and what is on its way into the practice's own system."""
+"""What clients asked for, and what staff make of it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,12 @@ from booking.api.problems import declared
 from booking.api.staff.appointments import BOOKING, EntrySent, book_as_staff, cursor, read_cursor
 from booking.api.staff.who import FromAnotherSite, Needs, NotSignedIn, ScopeMissing, TheStaff
 from booking.db import requests as requests_db
-from booking.db import write_backs
 from booking.db.pool import of_practice
 from booking.db.requests import AppointmentRequest, RequestStatus
-from booking.db.write_backs import Action, Line, State
 from booking.request import RequestDecided, RequestUnknown, decline
-from booking.write_back_tasks import WriteBackSettled, WriteBackUnknown, done_by_hand, retry
-from pims_adapters.contract import Kind
 
 REFUSED = (NotSignedIn, ScopeMissing, FromAnotherSite)
 READ, WRITE = [Needs("schedule:read")], [Needs("schedule:write")]
-NEWEST = 2**62
 
 
 class RequestShown(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,35 +53,6 @@ class Declined(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What whoever asked is told."""
 
     message: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class WriteBackShown(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is to be done in the practice's own system, where that stands, why, and when it is tried next."""
-
-    id: UUID
-    appointment: UUID
-    reference: str | None
-    kind: Kind
-    action: Action
-    state: State
-    reason: str | None
-    attempts: int
-    queued_at: datetime
-    next_attempt: datetime | None
-    written_at: datetime | None
-
-
-class WriteBacks(Struct, frozen=True, kw_only=True, rename="camel"):
-    """The outbox, newest first. `next`: where the list goes on."""
-
-    items: list[WriteBackShown]
-    next: str | None
-
-
-class ByHand(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What staff entered by hand: its identifier in the practice's own system, if it shows one."""
-
-    pims_id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 @get("/requests", guards=READ, responses=declared(*REFUSED))
@@ -131,48 +97,6 @@ async def decline_request(
     return _request(await decline(pool, who.practice, request_id, data.message.strip(), now=now()))
 
 
-@get("/write-backs", guards=READ, responses=declared(*REFUSED))
-async def list_write_backs(
-    who: TheStaff,
-    pool: ThePool,
-    only: Annotated[State | None, QueryParameter(name="state", description="Only such; else all.")] = None,
-    after: Annotated[int, QueryParameter(ge=1, le=NEWEST, description="`next` of the page before.")] = NEWEST,
-    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
-) -> WriteBacks:
-    """List what is on its way into the practice's own system, or has arrived."""
-    practice_id = who.practice.practice_id
-    async with of_practice(pool, practice_id) as conn:
-        states = [only] if only else None
-        found = await write_backs.outbox(conn, practice_id, before=after, states=states, limit=limit)
-    following = str(found[-1].position) if len(found) == limit else None
-    return WriteBacks(items=[_write_back(one) for one in found], next=following)
-
-
-@post(
-    "/write-backs/{write_back_id:uuid}/retry",
-    guards=WRITE,
-    status_code=200,
-    responses=declared(*REFUSED, WriteBackUnknown, WriteBackSettled),
-)
-async def retry_write_back(who: TheStaff, pool: ThePool, write_back_id: FromPath[UUID]) -> WriteBackShown:
-    """Try a line again now; the practice's own system is asked first whether it has it already."""
-    return _write_back(await retry(pool, who.practice.practice_id, write_back_id, now=now()))
-
-
-@post(
-    "/write-backs/{write_back_id:uuid}/done",
-    guards=WRITE,
-    status_code=200,
-    responses=declared(*REFUSED, WriteBackUnknown, WriteBackSettled),
-)
-async def finish_write_back(
-    who: TheStaff, pool: ThePool, write_back_id: FromPath[UUID], data: JSONBody[ByHand]
-) -> WriteBackShown:
-    """Say that staff did it by hand. Send `pimsId` of what was entered, so that it is recognized."""
-    practice_id = who.practice.practice_id
-    return _write_back(await done_by_hand(pool, practice_id, write_back_id, pims_id=data.pims_id, now=now()))
-
-
 def _request(one: AppointmentRequest) -> RequestShown:
     return RequestShown(
         id=one.appointment_request_id,
@@ -191,30 +115,11 @@ def _request(one: AppointmentRequest) -> RequestShown:
     )
 
 
-def _write_back(one: Line) -> WriteBackShown:
-    return WriteBackShown(
-        id=one.write_back_id,
-        appointment=one.appointment_id,
-        reference=one.reference,
-        kind=one.kind,
-        action=one.action,
-        state=one.state,
-        reason=one.reason,
-        attempts=one.attempts,
-        queued_at=one.queued_at,
-        next_attempt=one.due_at if one.state in ("queued", "unknown") else None,
-        written_at=one.written_at,
-    )
-
-
 router = Router(
     "/",
     route_handlers=[
         list_requests,
         book_request,
         decline_request,
-        list_write_backs,
-        retry_write_back,
-        finish_write_back,
     ],
 )

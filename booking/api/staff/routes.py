@@ -15,6 +15,7 @@ from booking.api.staff import (
     preview,
     requests,
     webhooks,
+    write_backs,
 )
 from booking.api.staff.who import OF_STAFF
 
@@ -23,6 +24,7 @@ router = Router(
     route_handlers=[
         appointments.router,
         requests.router,
+        write_backs.router,
         keys.router,
         feeds.router,
         webhooks.router,

@@ -31,6 +31,7 @@ from booking.db.pool import Pool, across_practices, connect
 from booking.db.practices import Practice
 from booking.local_days import day_start, local_date
 from booking.scopes import EVERYTHING
+from booking.site import Site
 from booking.sync import sync
 from booking.write_back import deliver_due
 from pims_adapters import contract as pims
@@ -167,7 +168,13 @@ class World:
 
     async def deliver(self, elm: ElmCorner) -> None:
         """Write back whatever is due."""
-        await deliver_due(self.pool, elm.pims, elm.practice.practice_id, clock=lambda: datetime.now(UTC))
+        await deliver_due(
+            self.pool,
+            elm.pims,
+            elm.practice.practice_id,
+            site=Site(public_url="https://book.example", secret_key=SECRET_KEY),
+            clock=lambda: datetime.now(UTC),
+        )
 
     async def drop_connections(self) -> None:
         """Let PostgreSQL end every other session, as an administrator or a failover would."""

@@ -27,6 +27,7 @@ from tests.booking.api.serving import ROOT
 from tests.booking.api.test_bookings import send, session_of
 from tests.booking.test_claims import overlaps
 from tests.widget.cedar_hill import SAMS_PHONE, CedarHill, open_cedar_hill
+from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import SECRET_KEY, browser_of, settings_of
 from widget.embedded import PostgresServer, ValkeyServer, remove_state
 
@@ -242,6 +243,7 @@ async def test_many_bookings_across_a_restart_of_postgresql_end_each_exactly_onc
     own_postgres: PostgresServer, redis_url: str
 ) -> None:
     async with practice_on(own_postgres) as cedar_hill, quiet_browser(own_postgres.url, redis_url) as client:
+        await connect_pims(cedar_hill.pool, cedar_hill.practice.practice_id)
         await cedar_hill.execute("UPDATE practice SET open_bookings_per_client = 99, open_bookings_per_patient = 99")
         session = await session_of(client, cedar_hill, SAMS_PHONE)
         held = await hold_some(client, cedar_hill, TOGETHER)

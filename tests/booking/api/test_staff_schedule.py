@@ -16,6 +16,7 @@ from booking.scopes import EVERYTHING, Scope
 from tests.booking.api.calls import V1, all_slots, practice_path, slots_of, with_token
 from tests.booking.api.test_bookings import far, sams_booking, session_of
 from tests.widget.cedar_hill import SAMS_PHONE, STRANGERS_PHONE, CedarHill, open_cedar_hill
+from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import browser_of, settings_of
 
 STAFF = f"{V1}/staff"
@@ -119,7 +120,7 @@ async def test_the_day_and_the_list_show_what_stands(
         seen += page["items"]
         following = page["next"]
     assert [one["source"] for one in seen] == ["online", "staff"]
-    assert (seen[0]["reference"], seen[0]["patient"], seen[0]["writeBack"]) == (made["reference"], "Bo", "queued")
+    assert (seen[0]["reference"], seen[0]["patient"], seen[0]["writeBack"]) == (made["reference"], "Bo", None)
     wrong = await desk.get(f"{STAFF}/appointments", params=query | {"to": "2999-01-01"})
     assert wrong.status_code == 400
 
@@ -224,6 +225,7 @@ async def test_requests_are_bounded(api: httpx.AsyncClient, cedar_hill: CedarHil
 async def test_write_backs_are_shown_tried_again_and_finished_by_hand(
     desk: httpx.AsyncClient, api: httpx.AsyncClient, cedar_hill: CedarHill
 ) -> None:
+    await connect_pims(cedar_hill.pool, cedar_hill.practice.practice_id)
     _, made = await sams_booking(api, cedar_hill)
     (line,) = (await desk.get(f"{STAFF}/write-backs")).json()["items"]
     assert (line["reference"], line["action"], line["state"]) == (made["reference"], "create", "queued")
@@ -246,6 +248,7 @@ async def test_write_backs_are_shown_tried_again_and_finished_by_hand(
 async def test_another_practices_objects_are_not_there_and_a_key_that_may_only_read_changes_nothing(
     desk: httpx.AsyncClient, api: httpx.AsyncClient, cedar_hill: CedarHill, pool: Pool
 ) -> None:
+    await connect_pims(cedar_hill.pool, cedar_hill.practice.practice_id)
     _, made = await sams_booking(api, cedar_hill)
     (line,) = (await desk.get(f"{STAFF}/write-backs")).json()["items"]
     elsewhere = await open_cedar_hill(pool, "elsewhere")
