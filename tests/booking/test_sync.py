@@ -118,6 +118,24 @@ async def test_an_appointment_moved_in_the_pims_frees_its_time_and_takes_the_oth
     assert other in [slot.start for slot in await connected.slots(wish)]
 
 
+async def test_an_appointment_made_in_the_pims_over_a_hold_that_ran_out_is_taken_over(connected: Riverside) -> None:
+    wish = connected.wish("type-exotics", "rabbit")
+    held = await hold_first(connected, wish)
+    start, later = held.hold.starts_at, held.hold.expires_at
+    connected.clinic.post(
+        "/staff/appointments",
+        start=start.isoformat(),
+        end=(start + timedelta(minutes=40)).isoformat(),
+        columns=["prov-nguyen", "room-1"],
+        type_id="type-exotics",
+        client_id="client-shah",
+        patient_id="pat-clover",
+        note="",
+    )
+    assert (await sync_now(connected, now=later)).complete
+    assert start not in [slot.start for slot in await connected.slots(wish, now=later)]
+
+
 async def test_our_own_appointment_comes_back_as_itself(connected: Riverside) -> None:
     held = await hold_first(connected, connected.wish(new_client=True))
     booked = await send(connected, strangers_booking(held), "k")
