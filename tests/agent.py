@@ -8,10 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
+
+from pims_adapters._agent.agent.calls import SURE_AFTER
 from pims_adapters._agent.agent.folder import Folder
-from pims_adapters._agent.agent.journal import Journal
 from pims_adapters._agent.agent.line import Line
 from pims_adapters._agent.agent.run import Agent
 from pims_adapters._agent.agent.simulator import SimulatorSource
@@ -21,26 +24,53 @@ ROOT = Path(__file__).parent.parent
 
 
 @asynccontextmanager
-async def agent_task(
-    server: str, token: str, clinic: Simulator, folder: Path, *, source_timeout: float = 2
+async def opened_agent(
+    server: str,
+    token: str,
+    clinic: Simulator,
+    folder: Path,
+    *,
+    source_timeout: float = 2,
+    transport: httpx.AsyncBaseTransport | None = None,
+    sure_after: float = SURE_AFTER.total_seconds(),
 ) -> AsyncIterator[Agent]:
-    """Run an agent in this process until the block is left; it says goodbye then."""
-    line, source = Line(server, token), SimulatorSource(clinic.url, timeout=source_timeout)
+    """Open an agent in this process, with a folder of its own, and run nothing of it."""
+    line, source = Line(server, token, transport=transport), SimulatorSource(clinic.url, timeout=source_timeout)
     kept = Folder(folder)
-    journal = Journal(kept.journal, source.now())
-    agent = Agent(line, source, journal)
-    task = asyncio.create_task(agent.run())
+    agent = Agent(line, source, kept, sure_after=timedelta(seconds=sure_after))
     try:
         yield agent
-        if task.done():
-            task.result()
     finally:
-        agent.stop()
-        await asyncio.wait([task])
         await line.close()
         await source.close()
-        journal.close()
+        agent.close()
         kept.close()
+
+
+@asynccontextmanager
+async def agent_task(
+    server: str,
+    token: str,
+    clinic: Simulator,
+    folder: Path,
+    *,
+    source_timeout: float = 2,
+    transport: httpx.AsyncBaseTransport | None = None,
+    sure_after: float = SURE_AFTER.total_seconds(),
+) -> AsyncIterator[Agent]:
+    """Run an agent in this process until the block is left; it says goodbye then."""
+    opened = opened_agent(
+        server, token, clinic, folder, source_timeout=source_timeout, transport=transport, sure_after=sure_after
+    )
+    async with opened as agent:
+        task = asyncio.create_task(agent.run())
+        try:
+            yield agent
+            if task.done():
+                task.result()
+        finally:
+            agent.stop()
+            await asyncio.wait([task])
 
 
 @dataclass

@@ -70,7 +70,7 @@ async def greet(pool: Pool, agent: Agent, hello: protocol.Hello, *, now: datetim
         if reason is not None:
             await agents.refuse(conn, agent, reason, now)
             await connections.record_failure(conn, agent.practice_id, agent.connection_id, reason, now)
-        elif _taken(held, hello.instance, now):
+        elif _taken(held, (hello.instance, hello.replaces), now):
             raise AnotherAgent((held.leased_until or now) - now)
         else:
             await agents.let_in(
@@ -100,7 +100,7 @@ async def keep_line(conn: Connection, agent: Agent, instance: str, *, now: datet
     if await agents.renew(conn, agent, instance, until=now + LEASE, now=now):
         return
     held = await agents.agent_of(conn, agent.practice_id, agent.connection_id)
-    if held is not None and _taken(held, instance, now):
+    if held is not None and _taken(held, (instance,), now):
         raise AnotherAgent((held.leased_until or now) - now)
     raise HelloFirst(HelloFirst.__doc__)
 
@@ -111,8 +111,13 @@ async def leave(pool: Pool, agent: Agent, instance: str) -> None:
         await agents.let_go(conn, agent, instance)
 
 
-def _taken(held: Agent, instance: str, now: datetime) -> bool:
-    return held.instance not in (None, instance) and held.leased_until is not None and held.leased_until > now
+def _taken(held: Agent, by: tuple[str | None, ...], now: datetime) -> bool:
+    return (
+        held.instance is not None
+        and held.instance not in by
+        and held.leased_until is not None
+        and held.leased_until > now
+    )
 
 
 def _mismatch(

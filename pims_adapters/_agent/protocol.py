@@ -185,10 +185,14 @@ AnyRow = Staff | Room | Type | Closure | Block | Client | Patient | Appointment 
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """`POST /agent/v1/hello`: who I am. `instance` is made anew at each start; two at once are told apart by it."""
+    """`POST /agent/v1/hello`: who I am. `instance` is made anew at each start; two at once are told apart by it.
+
+    `replaces`: the instance that had my folder before me and is surely gone, so that nobody waits for its lease to end.
+    """
 
     protocol: int
     instance: Id
+    replaces: Id | None = None
     agent_version: Word
     system: Word
     system_version: Word = ""

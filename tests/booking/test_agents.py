@@ -183,6 +183,15 @@ async def test_of_two_agents_the_second_waits_until_the_first_was_not_heard(
     assert code(await agent.push("people", None, "1", ROW)) == "another-agent"
 
 
+async def test_an_agent_that_crashed_has_the_line_again_at_once(
+    agent: Beside, line: BesideOakLane, http: httpx.AsyncClient
+) -> None:
+    again = Beside(http, line.token)
+    assert code(await again.hello(replaces="somebody else")) == "another-agent"
+    assert (await again.hello(replaces=agent.instance)).status_code == 200
+    assert code(await agent.push("people", None, "1", ROW)) == "another-agent"
+
+
 async def test_an_agent_that_says_goodbye_makes_room_at_once(
     line: BesideOakLane, http: httpx.AsyncClient, agent: Beside
 ) -> None:

@@ -20,12 +20,10 @@ from pims_adapters._agent.agent.__main__ import exit_code, main
 from pims_adapters._agent.agent.feeds import until_local
 from pims_adapters._agent.agent.folder import Folder, FolderTaken
 from pims_adapters._agent.agent.journal import KEPT_FOR, Journal, Written
-from pims_adapters._agent.agent.line import Line, LineError
+from pims_adapters._agent.agent.line import LineError
 from pims_adapters._agent.agent.patience import LONGEST, Patience
-from pims_adapters._agent.agent.run import Agent
-from pims_adapters._agent.agent.simulator import SimulatorSource
 from pims_adapters._agent.marker import marker
-from tests.agent import agent_process, agent_task
+from tests.agent import agent_process, agent_task, opened_agent
 from tests.clinic import Simulator, running_simulator
 from tests.pims_adapters.line_end import LineEnd, line_end
 
@@ -368,6 +366,14 @@ async def test_an_agent_that_lost_the_line_says_hello_again(clinic: Simulator, e
         await end.quiet()
 
 
+async def test_an_agent_says_whose_folder_it_has_taken_over(clinic: Simulator, end: LineEnd, tmp_path: Path) -> None:
+    for _ in range(2):
+        async with agent_task(end.url, "t", clinic, tmp_path):
+            await end.quiet()
+    assert [hello.replaces for hello in end.hellos] == [None, end.hellos[0].instance]
+    assert end.hellos[0].instance != end.hellos[1].instance
+
+
 async def test_an_agent_stands_by_while_another_has_the_line(clinic: Simulator, end: LineEnd, tmp_path: Path) -> None:
     end.refusals += [(409, "another-agent"), (503, "")]
     async with agent_task(end.url, "t", clinic, tmp_path):
@@ -447,14 +453,11 @@ async def test_whatever_stands_in_the_way_has_its_exit_code(
     clinic: Simulator, end: LineEnd, status: int, problem: str, code: int, tmp_path: Path
 ) -> None:
     end.refusals.append((status, problem))
-    line, source, journal = Line(end.url, "t"), SimulatorSource(clinic.url), Journal(tmp_path / "j", NOW)
-    with pytest.raises(LineError) as error:
-        await Agent(line, source, journal).run_once()
+    async with opened_agent(end.url, "t", clinic, tmp_path) as agent:
+        with pytest.raises(LineError) as error:
+            await agent.run_once()
     assert exit_code(error.value) == code
     assert str(error.value) == f"It is {problem}."
-    await line.close()
-    await source.close()
-    journal.close()
 
 
 async def test_a_refused_token_ends_the_command_with_one_sentence(

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pims_adapters._agent.agent.folder import Folder, FolderTaken
-from pims_adapters._agent.agent.journal import Journal
 from pims_adapters._agent.agent.line import AnotherSpeaks, Line, LineError, NotFitting, TokenRefused, VersionRefused
 from pims_adapters._agent.agent.run import Agent
 from pims_adapters._agent.agent.sources import open_source
@@ -63,9 +62,8 @@ async def _run(asked: argparse.Namespace) -> None:
         stack.push_async_callback(source.close)
         folder = _folder(asked.folder)
         stack.callback(folder.close)
-        journal = Journal(folder.journal, source.now())
-        stack.callback(journal.close)
-        agent = Agent(line, source, journal)
+        agent = Agent(line, source, folder)
+        stack.callback(agent.close)
         if asked.once:
             await agent.run_once()
         else:

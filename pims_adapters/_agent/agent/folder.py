@@ -7,6 +7,8 @@ import sys
 from io import FileIO
 from pathlib import Path
 
+LONGEST_INSTANCE = 100
+
 
 class FolderTaken(Exception):
     """Another agent uses this folder."""
@@ -24,6 +26,15 @@ class Folder:
         except OSError:
             self._lock.close()
             raise FolderTaken(f"Another agent uses the folder {path}; each needs its own --folder.") from None
+
+    def take_over(self, instance: str) -> str | None:
+        """Note who uses the folder now; the instance that used it before, which is gone, as the folder was free."""
+        file = self.path / "instance"
+        before = file.read_text(encoding="ascii") if file.exists() else ""
+        beside = file.with_suffix(".new")
+        beside.write_text(instance, encoding="ascii")
+        beside.replace(file)
+        return before if before.isalnum() and len(before) <= LONGEST_INSTANCE else None
 
     @property
     def journal(self) -> Path:

@@ -78,10 +78,10 @@ class Said(Struct, frozen=True, kw_only=True, rename="camel"):
 class Line:
     """The line to one server with one token."""
 
-    def __init__(self, server: str, token: str, *, timeout: float = TIMEOUT) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=server, timeout=timeout, trust_env=True, headers={"Authorization": f"Bearer {token}"}
-        )
+    def __init__(self, server: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`transport`: what carries requests, where that is not the network."""
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.AsyncClient(base_url=server, timeout=TIMEOUT, headers=headers, transport=transport)
 
     async def hello(self, hello: Hello) -> Welcome:
         return await self._post("hello", hello, Welcome)

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from pims_adapters._agent.agent.calls import Hands, Outcome
+from pims_adapters._agent.agent.calls import SURE_AFTER, Hands, Outcome
 from pims_adapters._agent.agent.feeds import Pusher
+from pims_adapters._agent.agent.folder import Folder
 from pims_adapters._agent.agent.journal import Journal, Written
 from pims_adapters._agent.agent.line import (
     AnotherSpeaks,
@@ -43,16 +44,21 @@ log = logging.getLogger("vetslot.agent")
 class Agent:
     """One running agent: one instance, one PIMS, one line."""
 
-    def __init__(self, line: Line, source: Source, journal: Journal, *, instance: str | None = None) -> None:
-        self.instance = instance or uuid4().hex
+    def __init__(self, line: Line, source: Source, folder: Folder, *, sure_after: timedelta = SURE_AFTER) -> None:
+        self.instance = uuid4().hex
+        self._replaces = folder.take_over(self.instance)
         self._line = line
         self._source = source
-        self._journal = journal
-        self._hands = Hands(source, journal, self._resend)
+        self._journal = Journal(folder.journal, source.now())
+        self._hands = Hands(source, self._journal, self._resend, sure_after=sure_after)
         self._pushers: dict[str, Pusher] = {}
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
         self._stopping = asyncio.Event()
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()
 
     def stop(self) -> None:
         """Let `run` finish what is in hand, say goodbye, and return."""
@@ -96,6 +102,7 @@ class Agent:
         hello = Hello(
             protocol=VERSION,
             instance=self.instance,
+            replaces=self._replaces,
             agent_version=AGENT_VERSION,
             system=about.system,
             system_version=about.version,
