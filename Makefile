@@ -48,7 +48,15 @@ pictures: ## take the README's pictures anew, from the tests that book in a brow
 bench: setup-dev ## measure (benchmarks/)
 	for each in $$(grep -l __main__ benchmarks/*.py | xargs -n 1 basename -s .py); do $(PY) -m "benchmarks.$$each" || exit 1; done
 
+new-pims: setup-dev ## write the folders of an adapter for another PIMS (NAME=acme)
+	$(PY) -m pims_adapters._new "$(NAME)"
+	for each in pims_adapters tests/pims_adapters; do \
+		$(PY) -m ruff check --fix-only --quiet "$$each/$(NAME)" && $(PY) -m ruff format --quiet "$$each/$(NAME)" || exit 1; done
+
+readme: setup-dev ## write the README's table of PIMS anew from the adapters
+	$(PY) -m pims_adapters.table README.md
+
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	sh scripts/lock.sh
 
-.PHONY: help setup setup-dev demo demo-reset test lint check format prove pictures bench lock
+.PHONY: help setup setup-dev demo demo-reset test lint check format prove pictures bench new-pims readme lock
