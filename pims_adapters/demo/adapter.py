@@ -28,7 +28,7 @@ class DemoAdapter:
     """One connection to one demo PIMS (see `contract.PimsAdapter` for what each call promises)."""
 
     feeds = (EVERYTHING,)
-    asks = (
+    asks: tuple[contract.DraftField, ...] = (
         contract.DraftField(of="client", field="given_name", longest=200),
         contract.DraftField(of="client", field="family_name", longest=200),
         contract.DraftField(of="patient", field="name", longest=200),
