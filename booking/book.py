@@ -143,8 +143,8 @@ class _TimeLost(Exception):
         self.wish = wish
 
     async def alternatives(self, pool: Pool, practice: Practice, now: datetime) -> list[OfferedSlot]:
-        start, own_hold = self.hold.starts_at, self.hold.hold_id
-        return await alternatives(pool, practice, self.wish, start, now=now, own_hold=own_hold)
+        start, own = self.hold.starts_at, (self.hold.hold_id,)
+        return await alternatives(pool, practice, self.wish, start, now=now, own=own)
 
 
 async def _book(

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
+from booking.audited import audited
 from booking.calendar_file import calendar_file
 from booking.claims import NotFree, claim
 from booking.db import appointments, changes, clients, practices, write_backs
@@ -81,9 +82,10 @@ class _Move(Struct, frozen=True, kw_only=True):
 class _TimeLost(Exception):
     """Rolls the transaction back: the old time is kept."""
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: Wish, visits: list[Visit]) -> None:
         super().__init__()
         self.wish = wish
+        self.own = tuple(one.appointment_id for one in visits)
 
 
 async def reschedule(
@@ -94,10 +96,13 @@ async def reschedule(
     *,
     key: str | None = None,
     by: By,
+    actor: UUID | None = None,
     site: Site,
     now: datetime,
 ) -> Changed | SlotTaken:
     """Move a booking to another time, for the same patients and the provider asked for; others may serve else.
+
+    `actor`: who of the staff, for the audit log.
 
     Raises `BookingUnknown`, `NoLongerChangeable`, `TooLate`, `MovedTooOften`, `NotBookableOnline`, `CannotBeBooked`,
     `KeyReused`, `KeyBusy`.
@@ -107,12 +112,13 @@ async def reschedule(
         async with of_practice(pool, practice_id) as conn, conn.transaction():
             asked = _Move(reference=reference, start=start)
             if key is None or await once(conn, practice_id, key, asked, now) is None:
-                await _move(conn, practice, reference, start, by=by, site=site, now=now)
+                async with audited(conn, practice.practice_id, reference, actor, now):
+                    await _move(conn, practice, reference, start, by=by, site=site, now=now)
                 if key is not None:
                     await keep(conn, practice_id, key, reference)
             return await _as_it_stands(conn, practice, reference)
     except _TimeLost as lost:
-        return SlotTaken(alternatives=await alternatives(pool, practice, lost.wish, start, now=now))
+        return SlotTaken(alternatives=await alternatives(pool, practice, lost.wish, start, now=now, own=lost.own))
 
 
 async def _move(
@@ -145,7 +151,7 @@ async def _move(
         prefer=visits[0].resources,
     )
     if isinstance(claimed, NotFree):
-        raise _TimeLost(wish)
+        raise _TimeLost(wish, visits)
     for visit, span in zip(visits, claimed.visits, strict=True):
         await changes.move(
             conn, practice_id, visit.appointment_id, span.start, span.end, claimed.resources, counted=by == "client"
@@ -167,17 +173,18 @@ def _wish(visits: list[Visit], patients: dict[UUID, Patient], by: By) -> Wish:
 
 
 async def wish_of(pool: Pool, practice: Practice, reference: str) -> Wish:
-    """Return what a booking's client wished for, to hold another time for it. Raises `BookingUnknown`."""
-    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-        visits = await _visits(conn, practice, reference)
+    """Return what a booking's client wished for, to look for another time for it. Raises `BookingUnknown`."""
+    async with of_practice(pool, practice.practice_id) as conn:
+        visits = _there(await changes.visits_of(conn, practice.practice_id, reference))
         patients = await clients.patients_by_id(conn, practice.practice_id, [one.patient_id for one in visits])
     return _wish(visits, patients, "client")
 
 
 async def allowed(pool: Pool, practice: Practice, reference: str, *, now: datetime) -> Allowed:
     """Return what a client may still do with a booking online. Raises `BookingUnknown`."""
-    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-        visits = [one for one in await _visits(conn, practice, reference) if one.status in OPEN]
+    async with of_practice(pool, practice.practice_id) as conn:
+        visits = _there(await changes.visits_of(conn, practice.practice_id, reference))
+        visits = [one for one in visits if one.status in OPEN]
         windows = await changes.windows(conn, practice.practice_id)
     left = visits[0].starts_at - now if visits else timedelta()
     ahead = left > timedelta()
@@ -190,13 +197,19 @@ async def allowed(pool: Pool, practice: Practice, reference: str, *, now: dateti
     )
 
 
-async def cancel(pool: Pool, practice: Practice, reference: str, *, by: By, site: Site, now: datetime) -> Changed:
-    """Cancel a booking: its time is free at once. One that is cancelled stays so.
+async def cancel(
+    pool: Pool, practice: Practice, reference: str, *, by: By, actor: UUID | None = None, site: Site, now: datetime
+) -> Changed:
+    """Cancel a booking: its time is free at once. One that is cancelled stays so. `actor`: as for `reschedule`.
 
     Raises `BookingUnknown`, `NoLongerChangeable`, `TooLate`.
     """
     practice_id = practice.practice_id
-    async with of_practice(pool, practice_id) as conn, conn.transaction():
+    async with (
+        of_practice(pool, practice_id) as conn,
+        conn.transaction(),
+        audited(conn, practice_id, reference, actor, now),
+    ):
         all_visits = await _visits(conn, practice, reference)
         if any(one.status != "cancelled" for one in all_visits):
             visits = await _open_visits(conn, practice, reference, now)
@@ -214,9 +227,15 @@ async def cancel(pool: Pool, practice: Practice, reference: str, *, by: By, site
         return await _as_it_stands(conn, practice, reference)
 
 
-async def confirm(pool: Pool, practice: Practice, reference: str, *, now: datetime) -> Changed:
-    """Say that the client will come. Raises `BookingUnknown`, `NoLongerChangeable`."""
-    async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
+async def confirm(
+    pool: Pool, practice: Practice, reference: str, *, actor: UUID | None = None, now: datetime
+) -> Changed:
+    """Say that the client will come. `actor`: as for `reschedule`. Raises `BookingUnknown`, `NoLongerChangeable`."""
+    async with (
+        of_practice(pool, practice.practice_id) as conn,
+        conn.transaction(),
+        audited(conn, practice.practice_id, reference, actor, now),
+    ):
         visits = await _open_visits(conn, practice, reference, now)
         unconfirmed = [one for one in visits if one.status == "booked"]
         for visit in unconfirmed:
@@ -228,7 +247,10 @@ async def confirm(pool: Pool, practice: Practice, reference: str, *, now: dateti
 
 
 async def _visits(conn: Connection, practice: Practice, reference: str) -> list[Visit]:
-    visits = await changes.lock_booking(conn, practice.practice_id, reference)
+    return _there(await changes.lock_booking(conn, practice.practice_id, reference))
+
+
+def _there(visits: list[Visit]) -> list[Visit]:
     if not visits:
         raise BookingUnknown(BookingUnknown.__doc__)
     return visits

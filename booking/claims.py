@@ -102,7 +102,7 @@ async def claim(
         wish,
         window,
         now=now,
-        own_hold=own_hold,
+        own=(own_hold,) if own_hold else (),
         prefer=instead_of.resources if instead_of else prefer,
     )
     version, taken = posed.version, frozenset(posed.taken.busy.items())

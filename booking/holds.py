@@ -110,8 +110,8 @@ async def hold(
                 await keep(conn, practice.practice_id, under.key, str(hold_id))
             return Held(hold=held, secret=secret)
     if instead_of:
-        own_hold = instead_of.hold_id
-        return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own_hold=own_hold))
+        own = (instead_of.hold_id,)
+        return SlotTaken(alternatives=await alternatives(pool, practice, wish, start, now=now, own=own))
     return SlotTaken(alternatives=await _shared_alternatives(pool, practice, wish, start, now))
 
 

@@ -131,12 +131,13 @@ async def offer(
     last: date,
     *,
     now: datetime,
-    own_hold: UUID | None = None,
+    own: tuple[UUID, ...] = (),
     lasting: timedelta = NOTHING,
 ) -> Offer:
-    """Return the bookable times on the local days from first to last; what `own_hold` has taken counts as free.
+    """Return the bookable times on the local days from first to last.
 
-    `lasting`: for how long the answer is to hold, as far as time alone could change it.
+    `own`: a hold, or appointments, of the asker; what they take counts as free. `lasting`: for how long the answer is
+    to hold, as far as time alone could change it.
 
     Raises `NotBookableOnline`, and `ValueError` where the days are out of order or more than 62.
     """
@@ -149,7 +150,7 @@ async def offer(
         types = types_for(stands, wish)
         window = Span(start=start, end=after)
         posed = await slot_problem(
-            conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting, version=version
+            conn, practice, types, wish, window, now=now, own=own, lasting=lasting, version=version
         )
     slots, freshness = await _offered(posed), posed.freshness
     further: list[OfferedSlot] = []
@@ -157,7 +158,7 @@ async def offer(
     if not slots and furthest > after:
         window = Span(start=max(after, now), end=furthest)
         async with of_practice(pool, practice.practice_id) as conn:
-            posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold, lasting=lasting)
+            posed = await slot_problem(conn, practice, types, wish, window, now=now, own=own, lasting=lasting)
         further = await _offered(posed)
     return Offer(
         as_of=freshness.as_of,
@@ -193,12 +194,12 @@ async def slots_between(
     end: datetime,
     *,
     now: datetime,
-    own_hold: UUID | None,
+    own: tuple[UUID, ...],
 ) -> list[OfferedSlot]:
     """Return the bookable times from one instant to before another."""
     window = Span(start=start, end=end)
     async with of_practice(pool, practice.practice_id) as conn:
-        posed = await slot_problem(conn, practice, types, wish, window, now=now, own_hold=own_hold)
+        posed = await slot_problem(conn, practice, types, wish, window, now=now, own=own)
     return await _offered(posed)
 
 
@@ -209,7 +210,7 @@ async def alternatives(
     start: datetime,
     *,
     now: datetime,
-    own_hold: UUID | None = None,
+    own: tuple[UUID, ...] = (),
     most: int = 6,
 ) -> list[OfferedSlot]:
     """Return the bookable times nearest to one that was lost: on its day, or from there on where that has too few."""
@@ -219,7 +220,7 @@ async def alternatives(
     slots: list[OfferedSlot] = []
     for days in (1, 7):
         span = day_start(day, practice.timezone), day_start(day + timedelta(days=days), practice.timezone)
-        slots = await slots_between(pool, practice, types, wish, *span, now=now, own_hold=own_hold)
+        slots = await slots_between(pool, practice, types, wish, *span, now=now, own=own)
         if len(slots) >= most:
             break
     return sorted(sorted(slots, key=lambda slot: abs(slot.start - start))[:most], key=lambda slot: slot.start)

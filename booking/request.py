@@ -17,6 +17,7 @@ from booking.db.write_backs import wake_workers
 from booking.messages import declined_message
 from booking.offers import NotBookableOnline, offered_types
 from booking.once import keep, once
+from booking.policies import nothing_is_urgent
 from booking.webhooks import announce
 
 
@@ -45,8 +46,9 @@ async def request_appointment(
 ) -> AppointmentRequest:
     """Put a request before the practice's staff, once per key if there is one; whoever asks need not be a client.
 
-    Raises `NotBookableOnline` for a type that is not offered, `KeyReused`, `KeyBusy`.
+    Raises `NotBookableOnline` for a type that is not offered, `Urgent`, `KeyReused`, `KeyBusy`.
     """
+    nothing_is_urgent(practice, [asked.message, asked.preferred_times])
     practice_id = practice.practice_id
     request = AppointmentRequest(
         appointment_request_id=uuid4(),

@@ -78,26 +78,26 @@ async def slot_problem(
     window: Span,
     *,
     now: datetime,
-    own_hold: UUID | None = None,
+    own: tuple[UUID, ...] = (),
     prefer: Assignment = NO_PREFERENCE,
     lasting: timedelta = NOTHING,
     version: schedule.Version | None = None,
 ) -> Posed:
     """Read the schedule around a window and put the wish into it; `types`: the wished type for each patient.
 
-    What `own_hold` has taken counts as free. Resources in `prefer` are listed first, which makes the engine choose them
-    where several assignments work. What lies beyond the window is not read, so the problem's horizon ends with it.
-    `lasting`: for how long after `now` what can be booked is to stay bookable, if nobody else comes. `version`: the
-    schedule's, where the caller has just read it.
+    `own`: a hold, or appointments, of the asker; what they take counts as free. Resources in `prefer` are listed first,
+    which makes the engine choose them where several assignments work. What lies beyond the window is not read, so the
+    problem's horizon ends with it. `lasting`: for how long after `now` what can be booked is to stay bookable, if
+    nobody else comes. `version`: the schedule's, where the caller has just read it.
     """
     practice_id, zone = practice.practice_id, practice.timezone
     appointment_type = types[0]
     around = total_length(types) + appointment_type.buffer_before + appointment_type.buffer_after
     start, end = window.start - around, window.end + around
     if version is None:
-        version, taken = await schedule.version_and_taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
+        version, taken = await schedule.version_and_taken(conn, practice_id, start, end, now=now, own=own)
     else:
-        taken = await schedule.taken(conn, practice_id, start, end, now=now, own_hold=own_hold)
+        taken = await schedule.taken(conn, practice_id, start, end, now=now, own=own)
     stands = await standing_at(conn, practice_id, version)
     booked_on = []
     if appointment_type.max_per_day is not None:
@@ -109,7 +109,7 @@ async def slot_problem(
             day_start(local_date(window.end, zone) + timedelta(days=1), zone),
             timezone=zone,
             now=now,
-            own_hold=own_hold,
+            own=own,
         )
     freshness = freshness_at(practice, version, now + lasting)
     ahead = max(window.end - now, NOTHING)

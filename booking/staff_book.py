@@ -9,8 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import msgspec
 from msgspec import Struct
 
+from booking.audited import record, stood
 from booking.book import KnownClient, KnownPatient, NewClient, NewPatient, has_what_is_asked, new_patient
 from booking.change import tell_pims
 from booking.claims import NotFree, claim
@@ -87,10 +89,11 @@ async def book_for_client(
     *,
     request_id: UUID | None = None,
     key: str,
+    actor: UUID,
     site: Site,
     now: datetime,
 ) -> StaffBooked | SlotTaken:
-    """Book for a client, once per key; with `request_id`, what that request asked for.
+    """Book for a client, once per key; with `request_id`, what that request asked for. `actor`: who of the staff.
 
     Raises `CannotBeBooked`, `ContactMissing`, `DetailsRefused`, `NotBookableOnline`, `RequestUnknown`,
     `RequestDecided`, `KeyReused`, `KeyBusy`.
@@ -105,6 +108,8 @@ async def book_for_client(
                 if request_id is not None:
                     contact = contact_of(await open_request(conn, practice_id, request_id))
                 visits = await _book(conn, practice, booking, contact, site, now)
+                for one in visits:
+                    await record(conn, practice_id, one.appointment_id, None, stood(one), actor, now)
                 reference = visits[0].reference
                 if request_id is not None:
                     await requests.decide(conn, practice_id, request_id, "booked", now, reference=reference)
@@ -207,20 +212,25 @@ class CannotStandSo(Exception):
     """A cancelled appointment cannot arrive, be over or be missed. Please book it again."""
 
 
-async def note(pool: Pool, practice: Practice, appointment_id: UUID, status: Status, *, now: datetime) -> None:
+async def note(
+    pool: Pool, practice: Practice, appointment_id: UUID, status: Status, *, actor: UUID, now: datetime
+) -> None:
     """Note that a patient arrived, was seen or did not come. Raises `AppointmentUnknown`, `CannotStandSo`.
 
     The PIMS is told, too; what it says next counts.
     """
     async with of_practice(pool, practice.practice_id) as conn, conn.transaction():
-        stands = await changes.lock_status(conn, practice.practice_id, appointment_id)
+        practice_id = practice.practice_id
+        stands = await changes.lock_standing(conn, practice_id, appointment_id)
         if stands is None:
             raise AppointmentUnknown(AppointmentUnknown.__doc__)
-        if stands == "cancelled":
+        if stands.status == "cancelled":
             raise CannotStandSo(CannotStandSo.__doc__)
         await changes.set_status(conn, practice.practice_id, appointment_id, status, raise_sequence=False)
-        if stands != status:
+        if stands.status != status:
             await tell_pims(conn, practice, appointment_id, "status", now)
         if status == "no_show":
             await claims_db.free_appointment(conn, practice.practice_id, appointment_id)
             await raise_schedule_version(conn, practice.practice_id)
+        noted = msgspec.structs.replace(stands, status=status)
+        await record(conn, practice_id, appointment_id, stands, noted, actor, now)

@@ -51,9 +51,10 @@ class BookingSeen(Struct, frozen=True, kw_only=True):
 
 
 class ClientVisit(Struct, frozen=True, kw_only=True):
-    """A visit as its page shows it; of several patients all of them are named."""
+    """A visit as its page shows it; of several patients all of them are named. `visits`: the ids of each one's."""
 
     appointment: Appointment
+    visits: tuple[UUID, ...]
     appointment_type: AppointmentType
     patient: Patient
     providers: list[str]
@@ -155,6 +156,7 @@ async def visit_by_token(pool: Pool, practice: Practice, manage_token: str) -> C
         seen = await read_booking(conn, practice, visits)
     return ClientVisit(
         appointment=seen.appointment,
+        visits=tuple(one.appointment_id for one in visits),
         appointment_type=seen.appointment_type,
         patient=msgspec.structs.replace(seen.visits[0].patient, name=named(seen.patient_names)),
         providers=list(dict.fromkeys(name for one in seen.visits for name in one.providers)),

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import holds, practices
+from booking.db import clients, holds, practices, who_books
 from booking.db import waitlist as waitlist_db
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
@@ -30,6 +30,7 @@ from booking.db.write_backs import wake_workers
 from booking.local_days import day_start, in_zone, local_date, spoken_time
 from booking.offers import MOST_DAYS, NotBookableOnline, OfferedSlot, slots_between, wished_types
 from booking.once import KeyReused, keep, once
+from booking.policies import client_has_few_bookings, new_clients_are_welcome, nobody_is_blocked
 from booking.site import Site
 from booking.tokens import digest, sealed
 
@@ -85,7 +86,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
 async def join(pool: Pool, practice: Practice, joining: Joining, *, key: str, now: datetime) -> Entry:
     """Join the line, once per key. It ends with the last day that would suit.
 
-    Raises `WaitRefused`, `WaitlistFull`, `NotBookableOnline`, `KeyReused`.
+    Raises `WaitRefused`, `WaitlistFull`, `NotBookableOnline`, `KeyReused`, `Refused` as booking would.
     """
     practice_id = practice.practice_id
     today = local_date(now, practice.timezone)
@@ -113,6 +114,7 @@ async def join(pool: Pool, practice: Practice, joining: Joining, *, key: str, no
                 raise KeyReused(KeyReused.__doc__)
             return known
         await wished_types(conn, practice, joining.wish)
+        await _may_book(conn, practice, joining, now)
         await waitlist_db.lock_waitlist(conn, practice_id)
         if (
             await waitlist_db.count_waiting(conn, practice_id, joining.contact) >= MOST_OF_A_CONTACT
@@ -122,6 +124,17 @@ async def join(pool: Pool, practice: Practice, joining: Joining, *, key: str, no
         await waitlist_db.insert_entry(conn, practice_id, entry)
         await keep(conn, practice_id, key, str(entry.waitlist_entry_id))
     return entry
+
+
+async def _may_book(conn: Connection, practice: Practice, joining: Joining, now: datetime) -> None:
+    """Refuse whom the practice would not let book what they wait for, in the same words. Raises `Refused`."""
+    if joining.wish.new_client:
+        new_clients_are_welcome(practice)
+    reached = await clients.clients_by_contact(conn, practice.practice_id, joining.contact)
+    client_ids = [one.client_id for one in reached]
+    record = await who_books.record_of(conn, practice.practice_id, joining.contact, client_ids, [], now)
+    nobody_is_blocked(record)
+    client_has_few_bookings(practice, record)
 
 
 async def place(
@@ -252,7 +265,7 @@ async def _free_times(pool: Pool, practice: Practice, wish: Wish, now: datetime)
     except NotBookableOnline:
         return []
     end = day_start(local_date(now, practice.timezone) + timedelta(days=MOST_DAYS), practice.timezone)
-    return await slots_between(pool, practice, types, wish, start, end, now=now, own_hold=None)
+    return await slots_between(pool, practice, types, wish, start, end, now=now, own=())
 
 
 async def _offer_first(

@@ -277,7 +277,7 @@ OFTEN = [limited("booking", times=120, per=A_MINUTE)]
 @get("/bookings/{reference:str}", guards=OFTEN, responses=declared(NotProven, BookingUnknown))
 async def get_booking(reference: FromPath[str], request: HttpRequest, pool: ThePool, redis: TheRedis) -> BookingShown:
     """Return a booking. The client's session or the booking's manage token comes as bearer token."""
-    practice, visits = await _theirs(pool, redis, request, reference)
+    practice, visits = await theirs(pool, redis, request, reference)
     return shown(await booking_seen(pool, practice, visits))
 
 
@@ -306,7 +306,7 @@ async def reschedule_booking(
     site: TheSite,
 ) -> BookingShown:
     """Move a booking to another time; where that is taken, the old one is kept. Sent twice, it moves once."""
-    practice, visits = await _theirs(pool, redis, request, reference)
+    practice, visits = await theirs(pool, redis, request, reference)
     at = now()
     outcome = await reschedule(pool, practice, reference, within_reach(data.start), by="client", site=site, now=at)
     return await _moved(pool, site, practice, visits, outcome, at)
@@ -336,7 +336,7 @@ async def cancel_booking(
     reference: FromPath[str], request: HttpRequest, pool: ThePool, redis: TheRedis, site: TheSite
 ) -> BookingShown:
     """Cancel a booking: its time is free at once. One that is cancelled stays so."""
-    practice, _ = await _theirs(pool, redis, request, reference)
+    practice, _ = await theirs(pool, redis, request, reference)
     outcome = await cancel(pool, practice, reference, by="client", site=site, now=now())
     return shown(await booking_seen(pool, practice, outcome.appointments))
 
@@ -351,7 +351,7 @@ async def confirm_booking(
     reference: FromPath[str], request: HttpRequest, pool: ThePool, redis: TheRedis
 ) -> BookingShown:
     """Say that the client will come."""
-    practice, _ = await _theirs(pool, redis, request, reference)
+    practice, _ = await theirs(pool, redis, request, reference)
     outcome = await confirm(pool, practice, reference, now=now())
     return shown(await booking_seen(pool, practice, outcome.appointments))
 
@@ -371,14 +371,14 @@ async def booking_calendar(
     reference: FromPath[str], request: HttpRequest, pool: ThePool, redis: TheRedis
 ) -> Response[bytes]:
     """Return a booking for the client's own calendar."""
-    practice, visits = await _theirs(pool, redis, request, reference)
+    practice, visits = await theirs(pool, redis, request, reference)
     seen = await booking_seen(pool, practice, visits)
     file = calendar_file(practice, seen.appointment, patient_name=named(seen.patient_names), now=now())
     headers = {"content-disposition": 'attachment; filename="visit.ics"'}
     return Response(file, media_type="text/calendar; method=PUBLISH; charset=utf-8", headers=headers)
 
 
-async def _theirs(
+async def theirs(
     pool: Pool, redis: Redis, request: HttpRequest, reference: str
 ) -> tuple[Practice, tuple[Appointment, ...]]:
     """Return the booking, if it is theirs who ask. Raises `NotProven`, `BookingUnknown`."""

@@ -29,6 +29,7 @@ from booking.contacts import LONGEST, ContactUnreadableError, read_contact
 from booking.db.requests import RequestStatus
 from booking.offers import NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused
+from booking.policies import Urgent
 from booking.request import Asked, RequestDecided, RequestUnknown, request_appointment, withdraw
 
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
@@ -59,7 +60,7 @@ class RequestMade(Struct, frozen=True, kw_only=True, rename="camel"):
     dependencies=TO_PRACTICE_REPEATABLE,
     guards=[limited("requests", times=10, per=timedelta(minutes=10), without_redis="refuse")],
     responses=declared(
-        NotFound, ContactUnreadableError, NotBookableOnline, KeyMissing, KeyReused, KeyBusy, RateLimited
+        NotFound, ContactUnreadableError, NotBookableOnline, Urgent, KeyMissing, KeyReused, KeyBusy, RateLimited
     ),
 )
 async def create_request(practice: ThePractice, data: JSONBody[RequestSent], pool: ThePool, key: TheKey) -> RequestMade:

@@ -14,10 +14,12 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from availability import Assignment
+from booking.api.bookings import LONGEST_REFERENCE, theirs
 from booking.api.given import OF_PRACTICE, YEARS, HttpRequest, ThePool, ThePractice, TheRedis, TheSite, now
 from booking.api.limits import limited
 from booking.api.problems import declared
-from booking.api.refusals import DaysRefused, NotFound
+from booking.api.refusals import DaysRefused, NotFound, NotProven
+from booking.change import BookingUnknown, wish_of
 from booking.db.holds import Wish
 from booking.db.practices import Practice
 from booking.offers import MOST_DAYS, NotBookableOnline, Offer, offer
@@ -84,11 +86,16 @@ async def wished(
     )
 
 
+Reference = Annotated[
+    str | None, QueryParameter(max_length=LONGEST_REFERENCE, description="The booking that is to be moved.")
+]
+
+
 @get(
     "/practices/{slug:str}/slots",
     dependencies={"wish": Provide(wished)},
     guards=[limited("slots", times=300, per=timedelta(minutes=1))],
-    responses=declared(NotFound, NotBookableOnline, DaysRefused),
+    responses=declared(NotFound, NotBookableOnline, DaysRefused, NotProven, BookingUnknown),
 )
 async def slots(
     practice: ThePractice,
@@ -99,18 +106,30 @@ async def slots(
     pool: ThePool,
     redis: TheRedis,
     site: TheSite,
+    reference: Reference = None,
 ) -> Response[Slots]:
-    """Return the times that can be booked from one local day to another."""
+    """Return the times that can be booked from one local day to another.
+
+    With the `reference` of a booking, and its client's session or its manage token as bearer token: the times to which
+    it can be moved. What it takes itself counts as free then, and what it was booked for is what is wished.
+    """
     if not 0 <= (last - first).days < MOST_DAYS or first.year not in YEARS or last.year not in YEARS:
         raise DaysRefused(DaysRefused.__doc__)
     asked_at = now()
+    own: tuple[UUID, ...] = ()
+    if reference is not None:
+        whose, visits = await theirs(pool, redis, request, reference)
+        if whose.practice_id != practice.practice_id:
+            raise BookingUnknown(BookingUnknown.__doc__)
+        own = tuple(one.appointment_id for one in visits)
+        wish = await wish_of(pool, practice, reference)
 
     async def make() -> bytes:
         minute = minute_of(asked_at, practice.practice_id)
-        found = await offer(pool, practice, wish, first, last, now=minute, lasting=MINUTE)
+        found = await offer(pool, practice, wish, first, last, now=minute, own=own, lasting=MINUTE)
         return msgspec.json.encode(_shown(site, practice, wish, found, asked_at))
 
-    question = msgspec.msgpack.encode((wish, first, last))
+    question = msgspec.msgpack.encode((wish, first, last, own))
     body = await kept_or_made(redis, practice.practice_id, practice.schedule_version, question, now=asked_at, make=make)
     headers = {"vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):

@@ -36,6 +36,7 @@ from booking.db.practices import Practice, practice_by_id
 from booking.db.waitlist import Entry, Offer, State, Weekday, Window
 from booking.offers import NotBookableOnline
 from booking.once import KeyBusy, KeyMissing, KeyReused
+from booking.policies import Refused
 from booking.tokens import sealed, unsealed
 from booking.waitlist import (
     Joining,
@@ -108,7 +109,7 @@ class HoldToBook(Struct, frozen=True, kw_only=True, rename="camel"):
     guards=LIMITED,
     dependencies=TO_PRACTICE_REPEATABLE,
     responses=declared(
-        NotFound, NotProven, NotBookableOnline, WaitRefused, WaitlistFull, KeyMissing, KeyReused, KeyBusy
+        NotFound, NotProven, NotBookableOnline, Refused, WaitRefused, WaitlistFull, KeyMissing, KeyReused, KeyBusy
     ),
 )
 async def join_waitlist(

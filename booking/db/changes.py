@@ -128,10 +128,22 @@ async def status_of(conn: Connection, practice_id: UUID, appointment_id: UUID) -
     return None if row is None else row["status"]
 
 
-LOCK_STATUS = f"{STATUS_OF} FOR NO KEY UPDATE"
+class Stood(Struct, frozen=True, kw_only=True):
+    """How any appointment stood, ours or the PIMS's: ids, times and status, nobody's name or words."""
+
+    reference: str | None
+    status: Status
+    starts_at: datetime
+    ends_at: datetime
+    resources: Assignment
 
 
-async def lock_status(conn: Connection, practice_id: UUID, appointment_id: UUID) -> Status | None:
+LOCK_STANDING = """
+SELECT reference, status, starts_at, ends_at, resources FROM appointment
+WHERE practice_id = $1 AND appointment_id = $2 FOR NO KEY UPDATE
+"""
+
+
+async def lock_standing(conn: Connection, practice_id: UUID, appointment_id: UUID) -> Stood | None:
     """Return how any appointment stands, kept from others until the transaction ends."""
-    row = await conn.fetchrow(LOCK_STATUS, practice_id, appointment_id)
-    return None if row is None else row["status"]
+    return one(await conn.fetchrow(LOCK_STANDING, practice_id, appointment_id), Stood)

@@ -122,17 +122,17 @@ FROM (
     ceil(date_part('epoch', c.ends_at) / 60)::integer AS last, coalesce(h.expires_at <= $4, false) AS expired
   FROM claim c LEFT JOIN hold h ON h.practice_id = c.practice_id AND h.hold_id = c.hold_id
   WHERE c.practice_id = $1 AND c.ends_at > $2 AND c.starts_at < $3
-    AND ($5::uuid IS NULL OR c.hold_id IS DISTINCT FROM $5)
+    AND coalesce(c.hold_id, c.appointment_id) <> ALL($5::uuid[])
   ORDER BY c.resource_id, c.starts_at, c.lane
 ) claimed GROUP BY resource_id
 """
 
 
 async def taken(
-    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own_hold: UUID | None
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own: tuple[UUID, ...]
 ) -> Taken:
-    """Return what is taken between two instants; an expired hold takes nothing, nor does the asker's own hold."""
-    rows = await conn.fetch(TAKEN, practice_id, start, end, now, own_hold)
+    """Return what is taken between two instants; an expired hold takes nothing, nor does the asker's `own`."""
+    rows = await conn.fetch(TAKEN, practice_id, start, end, now, own)
     return Taken(
         busy={resource_id: Busy(packed) for resource_id, packed, _ in rows},
         expired=any(expired for *_, expired in rows),
@@ -149,10 +149,10 @@ FROM ({VERSION}) v CROSS JOIN (
 
 
 async def version_and_taken(
-    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own_hold: UUID | None
+    conn: Connection, practice_id: UUID, start: datetime, end: datetime, *, now: datetime, own: tuple[UUID, ...]
 ) -> tuple[Version, Taken]:
     """Return what `version` and `taken` return, of one moment. Raises `LookupError` where there is no practice."""
-    row = await conn.fetchrow(VERSION_AND_TAKEN, practice_id, start, end, now, own_hold)
+    row = await conn.fetchrow(VERSION_AND_TAKEN, practice_id, start, end, now, own)
     if row is None:
         raise LookupError(NO_PRACTICE)
     *version, resource_ids, packed, expired = row
@@ -171,12 +171,12 @@ BOOKED_ON = """
 SELECT day, sum(n)::integer AS appointments FROM (
   SELECT (starts_at AT TIME ZONE $5)::date AS day, count(*) AS n FROM appointment
   WHERE practice_id = $1 AND appointment_type_id = $2 AND starts_at >= $3 AND starts_at < $4
-    AND status NOT IN ('cancelled', 'no_show')
+    AND status NOT IN ('cancelled', 'no_show') AND appointment_id <> ALL($7::uuid[])
   GROUP BY 1
   UNION ALL
   SELECT (starts_at AT TIME ZONE $5)::date, sum(jsonb_array_length(wish -> 'patients')) FROM hold
   WHERE practice_id = $1 AND appointment_type_id = $2 AND starts_at >= $3 AND starts_at < $4 AND expires_at > $6
-    AND hold_id IS DISTINCT FROM $7
+    AND hold_id <> ALL($7::uuid[])
   GROUP BY 1
 ) counted GROUP BY day
 """
@@ -191,10 +191,10 @@ async def booked_on(
     *,
     timezone: str,
     now: datetime,
-    own_hold: UUID | None,
+    own: tuple[UUID, ...],
 ) -> list[BookedOn]:
     """Count a type's visits, booked or held by others than the asker, per local day between two instants."""
     return many(
-        await conn.fetch(BOOKED_ON, practice_id, appointment_type_id, start, end, timezone, now, own_hold),
+        await conn.fetch(BOOKED_ON, practice_id, appointment_type_id, start, end, timezone, now, own),
         BookedOn,
     )

@@ -122,6 +122,19 @@ async def test_an_expired_hold_gives_way_to_the_next_claim_without_a_sweeper(riv
     assert await overlaps(riverside.pool) == 0
 
 
+async def test_who_was_refused_is_not_refused_again_once_the_hold_in_their_way_ran_out(riverside: Riverside) -> None:
+    wish = riverside.wish("type-exotics", "rabbit")
+    first = await hold_first(riverside, wish)
+    start, expires_at = first.hold.starts_at, first.hold.expires_at + timedelta(milliseconds=500)
+    async with across_practices(riverside.pool) as conn:
+        await conn.execute("UPDATE hold SET expires_at = $1", expires_at)
+    outcomes = [
+        await hold(riverside.pool, riverside.practice, wish, start, now=expires_at + timedelta(milliseconds=apart))
+        for apart in (-300, -200, 300)  # within one second
+    ]
+    assert [isinstance(one, Held) for one in outcomes] == [False, False, True]
+
+
 async def test_a_hold_can_be_extended_once(riverside: Riverside) -> None:
     held = await hold_first(riverside, riverside.wish())
     arguments = (riverside.pool, riverside.practice, held.hold.hold_id, held.secret)

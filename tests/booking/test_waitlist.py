@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from booking.db.waitlist import Entry, Window
 from booking.holds import Held, find_hold, hold
 from booking.local_days import local_date
 from booking.offers import NotBookableOnline
+from booking.policies import NewClientsNotWelcome, NotOnline, TooManyBookings
 from booking.site import Site
 from booking.tokens import unsealed
 from booking.waitlist import (
@@ -354,3 +356,22 @@ async def test_nobody_is_written_to_at_night(riverside: Riverside) -> None:
     await joined(riverside, 1)
     day = datetime(NOW.year, NOW.month, NOW.day, tzinfo=ZoneInfo(riverside.practice.timezone))
     assert [hour for hour in range(24) if await due(riverside, day + timedelta(hours=hour))] == list(range(8, 20))
+
+
+async def test_who_may_not_book_may_not_wait_either(riverside: Riverside) -> None:
+    async with across_practices(riverside.pool) as conn:
+        await conn.execute(
+            "INSERT INTO blocked_contact (practice_id, kind, value, created_at) VALUES ($1, 'phone', $2, now())",
+            riverside.practice.practice_id,
+            phone(1).value,
+        )
+    with pytest.raises(NotOnline):
+        await joined(riverside, 1)
+    closed = replace(riverside, practice=msgspec.structs.replace(riverside.practice, who_may_book="existing_clients"))
+    wish = closed.wish(new_client=True)
+    joining = Joining(contact=phone(2), wish=wish, windows=(fortnight(riverside),))
+    with pytest.raises(NewClientsNotWelcome):
+        await join(closed.pool, closed.practice, joining, key="k", now=NOW)
+    full = msgspec.structs.replace(riverside.practice, open_bookings_per_client=0)
+    with pytest.raises(TooManyBookings):
+        await join(riverside.pool, full, msgspec.structs.replace(joining, wish=riverside.wish()), key="k2", now=NOW)

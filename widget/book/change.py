@@ -116,7 +116,7 @@ async def _move_page(
 ) -> Response[str]:
     wish = await wish_of(pool, practice, found.appointment.reference)
     try:
-        picker = await pick(pool, practice, wish, request.query_params, now=now())
+        picker = await pick(pool, practice, wish, request.query_params, now=now(), own=found.visits)
     except NotBookableOnline:
         return _stays(request, practice, token)
     here = visit_path(practice, token)

@@ -55,7 +55,7 @@ async def pick(
     query: MultiDict[str],
     *,
     now: datetime,
-    own_hold: UUID | None = None,
+    own: tuple[UUID, ...] = (),
 ) -> Picker:
     """Return the days from the one that the address names (`from`), with the times of its `day`.
 
@@ -69,7 +69,7 @@ async def pick(
     today = local_date(now, practice.timezone)
     last = today + appointment_type.horizon
     first = min(max(_date(query.get("from", "")) or today, today), last)
-    found = await offer(pool, practice, wish, first, first + timedelta(days=DAYS - 1), now=now, own_hold=own_hold)
+    found = await offer(pool, practice, wish, first, first + timedelta(days=DAYS - 1), now=now, own=own)
     day = _chosen_day(found, query.get("day", ""))
     later = first + timedelta(days=DAYS)
     return Picker(

@@ -96,7 +96,7 @@ async def taken(
         return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
     moment = now()
     day = max(flow.starts_at, moment)
-    slots = await alternatives(pool, practice, flow.wish, day, now=moment, own_hold=flow.hold_id)
+    slots = await alternatives(pool, practice, flow.wish, day, now=moment, own=(flow.hold_id,) if flow.hold_id else ())
     async with of_practice(pool, practice.practice_id) as conn:
         providers = await choosable_providers(conn, practice, await wished_type(conn, practice, flow.wish))
     return booking_page(
@@ -142,7 +142,7 @@ async def _times_page(
     query = request.query_params
     if "provider" in query:
         wish = with_provider(wish, query["provider"])
-    picker = await pick(pool, practice, wish, query, now=now(), own_hold=flow.hold_id if flow else None)
+    picker = await pick(pool, practice, wish, query, now=now(), own=(flow.hold_id,) if flow and flow.hold_id else ())
     wish = picker.wish
     return booking_page(
         request,

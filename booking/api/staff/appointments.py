@@ -31,7 +31,6 @@ from booking.contacts import LONGEST, ContactUnreadableError, read_contact
 from booking.db import appointments as appointments_db
 from booking.db.appointments import ScheduleEntry, Source, Status
 from booking.db.pool import of_practice
-from booking.db.practices import Practice
 from booking.db.write_backs import State
 from booking.details import DetailsRefused
 from booking.holds import SlotTaken
@@ -265,13 +264,14 @@ async def create_appointment(
     who: TheStaff, pool: ThePool, site: TheSite, key: TheKey, data: JSONBody[EntrySent]
 ) -> BookingShown:
     """Book for a client at a time that is free. To book a time twice, do it in the practice's own system."""
-    return await book_as_staff(pool, site=site, practice=who.practice, sent=data, request_id=None, key=key)
+    return await book_as_staff(pool, site=site, who=who, sent=data, request_id=None, key=key)
 
 
 async def book_as_staff(
-    pool: ThePool, *, site: TheSite, practice: Practice, sent: EntrySent, request_id: UUID | None, key: str
+    pool: ThePool, *, site: TheSite, who: TheStaff, sent: EntrySent, request_id: UUID | None, key: str
 ) -> BookingShown:
     """Book what staff sent, for a request or without one."""
+    practice = who.practice
     booking = StaffBooking(
         appointment_type_id=sent.appointment_type,
         start=within_reach(sent.start),
@@ -282,7 +282,9 @@ async def book_as_staff(
         reason=sent.reason.strip(),
         tell=sent.tell,
     )
-    booked = await book_for_client(pool, practice, booking, request_id=request_id, key=key, site=site, now=now())
+    booked = await book_for_client(
+        pool, practice, booking, request_id=request_id, key=key, actor=who.actor, site=site, now=now()
+    )
     if isinstance(booked, SlotTaken):
         raise _taken(booked)
     return shown(await booking_seen(pool, practice, booked.appointments))
@@ -314,7 +316,8 @@ async def reschedule_appointment(
     """Move the whole booking that an appointment is part of; the client is told."""
     practice = who.practice
     reference = await reference_of(pool, practice, appointment_id)
-    outcome = await reschedule(pool, practice, reference, within_reach(data.start), by="staff", site=site, now=now())
+    start = within_reach(data.start)
+    outcome = await reschedule(pool, practice, reference, start, by="staff", actor=who.actor, site=site, now=now())
     if isinstance(outcome, SlotTaken):
         raise _taken(outcome)
     return shown(await booking_seen(pool, practice, outcome.appointments))
@@ -332,7 +335,7 @@ async def cancel_appointment(
     """Cancel the whole booking that an appointment is part of; the client is told."""
     practice = who.practice
     reference = await reference_of(pool, practice, appointment_id)
-    outcome = await cancel(pool, practice, reference, by="staff", site=site, now=now())
+    outcome = await cancel(pool, practice, reference, by="staff", actor=who.actor, site=site, now=now())
     return shown(await booking_seen(pool, practice, outcome.appointments))
 
 
@@ -345,9 +348,10 @@ async def cancel_appointment(
 async def set_status(who: TheStaff, pool: ThePool, appointment_id: FromPath[UUID], data: JSONBody[NewStatus]) -> Noted:
     """Say that a client confirmed, or that a patient arrived, was seen, or did not come."""
     if data.status == "confirmed":
-        await confirm(pool, who.practice, await reference_of(pool, who.practice, appointment_id), now=now())
+        reference = await reference_of(pool, who.practice, appointment_id)
+        await confirm(pool, who.practice, reference, actor=who.actor, now=now())
     else:
-        await note(pool, who.practice, appointment_id, data.status, now=now())
+        await note(pool, who.practice, appointment_id, data.status, actor=who.actor, now=now())
     return Noted(id=appointment_id, status=data.status)
 
 

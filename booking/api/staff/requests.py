@@ -81,7 +81,7 @@ async def book_request(
     who: TheStaff, pool: ThePool, site: TheSite, key: TheKey, request_id: FromPath[UUID], data: JSONBody[EntrySent]
 ) -> BookingShown:
     """Turn a request into a booking. A new client is reached by the contact that the request was made with."""
-    return await book_as_staff(pool, site=site, practice=who.practice, sent=data, request_id=request_id, key=key)
+    return await book_as_staff(pool, site=site, who=who, sent=data, request_id=request_id, key=key)
 
 
 @post(

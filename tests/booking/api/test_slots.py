@@ -10,8 +10,9 @@ import pytest
 
 from booking.db import practices
 from booking.db.pool import of_practice
-from tests.booking.api.calls import all_slots, hold_last, practice_path, slots_of, slots_query
-from tests.widget.cedar_hill import CedarHill
+from tests.booking.api.calls import V1, all_slots, hold_last, practice_path, slots_of, slots_query, with_token
+from tests.booking.api.test_bookings import sams_booking, session_of
+from tests.widget.cedar_hill import STRANGERS_PHONE, CedarHill
 from tests.widget.oak_lane import browser_of, settings_of
 
 NOWHERE = "redis://127.0.0.1:1"
@@ -112,3 +113,31 @@ async def test_the_answer_is_the_same_compressed_and_plain(api: httpx.AsyncClien
     assert (packed.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
     assert packed.headers["vary"] == "Accept-Encoding"
     assert packed.json() == plain.json()
+
+
+async def test_what_a_booking_takes_itself_is_free_for_its_own_move_and_for_nobody_elses(
+    api: httpx.AsyncClient, cedar_hill: CedarHill
+) -> None:
+    session, made = await sams_booking(api, cedar_hill)
+    await cedar_hill.execute("UPDATE appointment_type SET max_per_day = 1")
+    query, path = slots_query(cedar_hill), f"{practice_path(cedar_hill)}/slots"
+    moving = query | {"reference": made["reference"]}
+
+    everybody = {one["start"] for one in all_slots((await api.get(path, params=query)).json())}
+    answers = [
+        await api.get(path, params=moving, headers=with_token(token)) for token in (session, made["manageToken"])
+    ]
+    by_session, by_manage_token = ({one["start"] for one in all_slots(one.json())} for one in answers)
+    assert by_session == by_manage_token
+    assert made["start"] in by_session - everybody
+    start = max(by_session - everybody - {made["start"]})
+    moved = await api.post(
+        f"{V1}/bookings/{made['reference']}/reschedule", json={"start": start}, headers=with_token(session)
+    )
+    assert (moved.status_code, moved.json()["start"]) == (200, start)
+
+    nobody = await api.get(path, params=moving)
+    assert (nobody.status_code, nobody.json()["code"]) == (401, "not-proven")
+    stranger = await session_of(api, cedar_hill, STRANGERS_PHONE)
+    theirs = await api.get(path, params=moving, headers=with_token(stranger))
+    assert (theirs.status_code, theirs.json()["code"]) == (404, "booking-unknown")

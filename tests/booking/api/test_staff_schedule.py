@@ -222,6 +222,16 @@ async def test_requests_are_bounded(api: httpx.AsyncClient, cedar_hill: CedarHil
     assert [one.status_code for one in answers] == [201] * 10 + [429]
 
 
+async def test_who_describes_an_emergency_in_a_request_is_sent_to_the_phone(
+    api: httpx.AsyncClient, cedar_hill: CedarHill
+) -> None:
+    asked = {"contact": SAMS_PHONE, "name": "Sam", "patientName": "Bo", "species": "dog", "message": "He has a seizure"}
+    answer = await api.post(f"{practice_path(cedar_hill)}/requests", json=asked, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "urgent")
+    assert answer.json()["phone"] == cedar_hill.practice.phone
+    assert await cedar_hill.count("appointment_request") == 0
+
+
 async def test_write_backs_are_shown_tried_again_and_finished_by_hand(
     desk: httpx.AsyncClient, api: httpx.AsyncClient, cedar_hill: CedarHill
 ) -> None:
@@ -265,3 +275,37 @@ async def test_another_practices_objects_are_not_there_and_a_key_that_may_only_r
         refused: Any = await api.post(f"{STAFF}/{path}", json=body, headers=reader)
         assert (refused.status_code, refused.json()["code"]) == (403, "scope-missing")
     assert (await api.get(f"{STAFF}/write-backs", headers=theirs)).json()["items"] == []
+
+
+async def test_whatever_staff_do_with_a_booking_stands_in_the_audit_log(
+    desk: httpx.AsyncClient, api: httpx.AsyncClient, cedar_hill: CedarHill
+) -> None:
+    _, made = await sams_booking(api, cedar_hill)
+    path = f"{STAFF}/appointments/{made['visits'][0]['id']}"
+    times = await far(api, cedar_hill)
+    await desk.post(f"{path}/reschedule", json={"start": times[-1]["start"]})
+    await desk.post(f"{path}/status", json={"status": "confirmed"})
+    for _ in range(2):  # the second one changes nothing
+        await desk.post(f"{path}/status", json={"status": "arrived"})
+    await desk.post(f"{path}/status", json={"status": "no_show"})
+    entered = await book(desk, entry(cedar_hill, times[0]["start"]))
+    await desk.post(f"{STAFF}/appointments/{entered.json()['visits'][0]['id']}/cancel")
+
+    reader = await key_for(cedar_hill, "configuration:read")
+    log = (await desk.get(f"{STAFF}/audit", headers=reader)).json()["items"]
+    changes = [one for one in reversed(log) if one["what"] == "appointment"]
+
+    def statuses(one: dict[str, Any]) -> tuple[str | None, str]:
+        return one["before"] and one["before"]["status"], one["after"]["status"]
+
+    assert [statuses(one) for one in changes] == [
+        ("booked", "booked"),
+        ("booked", "confirmed"),
+        ("confirmed", "arrived"),
+        ("arrived", "no_show"),
+        (None, "booked"),
+        ("booked", "cancelled"),
+    ]
+    assert (changes[0]["before"]["startsAt"], changes[0]["after"]["startsAt"]) == (made["start"], times[-1]["start"])
+    assert {one["who"] for one in changes} == {"front desk"}
+    assert changes[0]["id"] == made["visits"][0]["id"]
