@@ -1,4 +1,4 @@
-"""What every request may ask for, by the name of a handler's argument: `pool`, `redis`, `settings`, `site`.
+"""What every request may ask for, by the name of a handler's argument: `pool`, `redis`, `installation`, `site`.
 
 A handler writes `pool: ThePool`; the composition root provides them.
 """
@@ -27,12 +27,12 @@ HttpRequest: TypeAlias = Request[Any, Any, State]
 # than all of them.
 
 
-async def _settings(state: State) -> Settings:
+async def _installation(state: State) -> Settings:
     settings: Settings = state.settings
     return settings
 
 
-async def _site(state: State, settings: TheSettings) -> Site:  # noqa: ARG001 - as above
+async def _site(state: State, installation: TheSettings) -> Site:  # noqa: ARG001 - as above
     site: Site = state.site
     return site
 
@@ -62,6 +62,7 @@ def site_of(settings: Settings) -> Site:
 DEPENDENCIES = {
     "pool": Provide(_pool),
     "redis": Provide(_redis),
-    "settings": Provide(_settings),
+    # Not `settings`: a body that has a member of that name would be taken for it where it is wrong.
+    "installation": Provide(_installation),
     "site": Provide(_site),
 }

@@ -50,9 +50,10 @@ SCHEMES: Final[dict[str, Json]] = {
     },
 }
 STAFF: Final = ("staffKey", "consoleSession")
-# The longest beginning of an operation's path decides.
+# The longest beginning of an operation's path decides. An empty one: without any, it does most of what it does.
 BY_PATH: Final[dict[str, tuple[str, ...]]] = {
     "/api/v1/holds/": ("holdSecret",),
+    "/api/v1/practices/{slug}/slots": ("", "clientSession", "manageToken"),
     "/api/v1/practices/{slug}/bookings": ("clientSession",),
     "/api/v1/bookings/": ("clientSession", "manageToken"),
     "/api/v1/requests/": ("clientSession",),
@@ -113,7 +114,7 @@ def _complete(operation: Json, path: str, method: str, handler: HTTPRouteHandler
     begins = max((one for one in BY_PATH if path.startswith(one)), key=len, default=None)
     schemes = STAFF if scopes else BY_PATH[begins] if begins else ()
     if schemes:
-        operation["security"] = [{one: []} for one in schemes]
+        operation["security"] = [{one: []} if one else {} for one in schemes]
     responses = operation["responses"]
     if method not in READS:
         _declare(responses, OF_FRAMEWORK[403])

@@ -49,9 +49,9 @@ class NotSignedIn(Exception):
 Who: TypeAlias = NamedDependency[AtConsole]
 
 
-async def at_console(request: HttpRequest, pool: ThePool, redis: TheRedis, settings: TheSettings) -> AtConsole:
+async def at_console(request: HttpRequest, pool: ThePool, redis: TheRedis, installation: TheSettings) -> AtConsole:
     """Return who is signed in. Raises `NotSignedIn`."""
-    secret = request.cookies.get(cookie_name(settings))
+    secret = request.cookies.get(cookie_name(installation))
     found = await signed_in_staff(pool, redis, secret) if secret else None
     if found is None:
         raise NotSignedIn

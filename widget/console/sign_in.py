@@ -43,14 +43,14 @@ async def ask_practice(
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
-    settings: TheSettings,
+    installation: TheSettings,
     practice: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[str] | Redirect:
     """Ask which practice is meant; we list none."""
     if slug := practice.strip().lower():
         return see_other(sign_in_page(slug))
     try:
-        await at_console(request, pool, redis, settings)
+        await at_console(request, pool, redis, installation)
     except NotSignedIn:
         return page("console/practice.html")
     return see_other("/console/schedule")
@@ -58,12 +58,12 @@ async def ask_practice(
 
 @get("/{slug:str}/sign-in")
 async def show_sign_in(
-    request: HttpRequest, pool: ThePool, redis: TheRedis, settings: TheSettings, slug: FromPath[str]
+    request: HttpRequest, pool: ThePool, redis: TheRedis, installation: TheSettings, slug: FromPath[str]
 ) -> Response[str] | Redirect:
     """Show the form, unless they are signed in to this practice already."""
     practice = await _practice(pool, slug)
     try:
-        who = await at_console(request, pool, redis, settings)
+        who = await at_console(request, pool, redis, installation)
     except NotSignedIn:
         return page("console/sign_in.html", practice=practice, error=None, email="")
     if who.practice.practice_id != practice.practice_id:
@@ -76,7 +76,7 @@ async def do_sign_in(
     request: HttpRequest,
     pool: ThePool,
     redis: TheRedis,
-    settings: TheSettings,
+    installation: TheSettings,
     slug: FromPath[str],
     data: Annotated[SignInForm, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Response[str] | Redirect:
@@ -90,19 +90,19 @@ async def do_sign_in(
             error, status = TOO_OFTEN.format(minutes=int(answer.wait.total_seconds()) // 60 + 1), 429
         return page("console/sign_in.html", status=status, practice=practice, error=error, email=data.email)
     led_on = see_other("/console/schedule")
-    for cookie in session_cookies(settings, practice, answer.secret):
+    for cookie in session_cookies(installation, practice, answer.secret):
         led_on.set_cookie(cookie)
     return led_on
 
 
 @post("/sign-out")
-async def do_sign_out(request: HttpRequest, redis: TheRedis, settings: TheSettings) -> Redirect:
+async def do_sign_out(request: HttpRequest, redis: TheRedis, installation: TheSettings) -> Redirect:
     """End the session here and in this browser."""
-    secret = request.cookies.get(cookie_name(settings))
+    secret = request.cookies.get(cookie_name(installation))
     if secret:
         await sign_out(redis, secret)
     led_on = see_other("/console")
-    led_on.set_cookie(ended_session_cookie(settings))
+    led_on.set_cookie(ended_session_cookie(installation))
     return led_on
 
 
