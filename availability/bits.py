@@ -27,7 +27,7 @@ Stretch = tuple[int, int]
 def span(start: int, end: int) -> Minutes:
     """Minutes `[start, end)`; none where the end is not after the start; negative minutes are cut off."""
     start = max(start, 0)
-    return ((1 << (end - start)) - 1) << start if end > start else 0
+    return (1 << end) - (1 << start) if end > start else 0
 
 
 def merge(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -12,12 +12,13 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from availability.bits import Stretch, merge
+from availability.local_time import MINUTE
 from availability.problem import Commitment, Step, Visit
 
 
 def minutes(duration: timedelta) -> int:
     """A duration of whole minutes as a number."""
-    return duration // timedelta(minutes=1)
+    return duration // MINUTE
 
 
 class Work(NamedTuple):
