@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,12 @@ RACERS = 50
 V1 = "/api/v1"
 VETS = "SELECT count(*) FROM resource WHERE practice_id = $1 AND active AND 'veterinarian' = ANY(roles)"
 WELLNESS = "SELECT appointment_type_id FROM appointment_type WHERE pims_id = 'type-wellness' AND practice_id = $1"
+GOES_ON_LEAVE = """
+INSERT INTO claim (practice_id, resource_id, lane, during, appointment_id)
+SELECT r.practice_id, r.resource_id, 99, tstzrange(now(), now() + interval '70 days'),
+  (SELECT appointment_id FROM appointment WHERE practice_id = $1 LIMIT 1)
+FROM resource r WHERE r.practice_id = $1 AND r.active AND 'veterinarian' = ANY(r.roles) ORDER BY r.name LIMIT 1
+"""
 CHANCE = random.Random(4)
 
 
@@ -196,24 +203,34 @@ async def slots_from_cache(bench: Bench, practices: int) -> None:
 
 
 async def slots_anew(bench: Bench, practices: int) -> None:
-    """Ask after each change of the schedule."""
+    """Ask after each change of the schedule: every other time a veterinarian goes on leave, or comes back, throughout.
 
-    async def ask(number: int) -> None:
-        practice = copied_id(PRACTICE_ID, number % SPREAD_OVER)
-        await lift(practice)
-        path = slots_path(bench, number % SPREAD_OVER)
-        expect(await bench.client.get(path, x_forwarded_for=somebody(), accept_encoding="gzip"), 200, 503)
-
+    So each answer differs from the one before on all of its days, and none can be put together from what was.
+    """
+    away: set[int] = set()
+    lengths: defaultdict[int, set[int]] = defaultdict(set)
     lock = asyncio.Lock()
 
-    async def lift(practice: str) -> None:
+    async def ask(number: int) -> None:
+        copy = number % SPREAD_OVER
+        practice = UUID(copied_id(PRACTICE_ID, copy))
         async with lock:
+            if copy in away:
+                await bench.conn.execute("DELETE FROM claim WHERE practice_id = $1 AND lane = 99", practice)
+            else:
+                await bench.conn.execute(GOES_ON_LEAVE, practice)
+            away.symmetric_difference_update({copy})
             await bench.conn.execute(
-                "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1", UUID(practice)
+                "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1", practice
             )
+        path = slots_path(bench, copy)
+        reply = expect(await bench.client.get(path, x_forwarded_for=somebody(), accept_encoding="gzip"), 200, 503)
+        lengths[copy].add(len(reply.body))
 
-    for number in range(5):
+    for number in range(2 * SPREAD_OVER):  # what stands is read, and both answers are known to differ
         await ask(number)
+    if any(len(one) < 2 for one in lengths.values()):
+        raise Wrong("A practice offered the same with a veterinarian more and less.")
     took, reached = await arrive(ask, per_second=50, seconds=10)
     row("slots of 60 days, computed anew", practices, took, asked=50, reached=reached, goal=60)
 

@@ -34,6 +34,7 @@ from booking.local_days import day_start, local_date
 from booking.standing import Standing, standing_at
 
 NOTHING = timedelta()
+HOUR = timedelta(hours=1)
 NO_PREFERENCE: Assignment = {}
 # Few threads, since more only take turns with each other and with whoever answers requests; and a claim, which holds a
 # day's lock while it waits, never stands in line behind offers.
@@ -193,7 +194,12 @@ def _resources(stands: Standing, taken: schedule.Taken) -> tuple[Resource, ...]:
 
 
 async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:
-    """Let the engine answer in a thread, so that a hard problem keeps nobody else waiting."""
+    """Let the engine answer in a thread, so that a hard problem keeps nobody else waiting.
+
+    A single visit within an hour is none: that takes a millisecond, and going to a thread and back takes as long.
+    """
+    if len(problem.visits) == 1 and not problem.commitments and problem.window.end - problem.window.start <= HOUR:
+        return solve(problem)
     return await asyncio.get_running_loop().run_in_executor(engine, solve, problem)
 
 

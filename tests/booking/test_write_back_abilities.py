@@ -112,12 +112,12 @@ async def test_who_came_is_noted_where_the_pims_can_and_told_to_staff_where_it_c
     booked = await book_olivia(connected)
     await deliver(connected, at(timedelta()))
     one = booked.appointment.appointment_id
-    await note(connected.pool, connected.practice, one, "arrived", now=NOW)
+    await note(connected.pool, connected.practice, one, "arrived", actor=UUID(int=1), now=NOW)
     noting = Noting(connected.clinic.settings)
     await deliver_by(connected, noting)
     assert [status for _, status in noting.noted] == ["arrived"]
     assert (await states(connected))["appointment", "status"] == "written"
-    await note(connected.pool, connected.practice, one, "fulfilled", now=NOW)
+    await note(connected.pool, connected.practice, one, "fulfilled", actor=UUID(int=1), now=NOW)
     await deliver(connected, at(timedelta()))
     *_, last = await lines(connected)
     assert last["state"] == "needs_attention"
