@@ -200,7 +200,8 @@ async def feed_of(conn: Conn, practice_id: UUID, connection_id: UUID, name: str)
 
 ALL_READ = """
 SELECT NOT EXISTS (SELECT FROM feed WHERE practice_id = $1 AND connection_id = $2 AND listing IS NULL
-  AND (as_of IS NULL OR at IS NULL AND as_of < $3::timestamptz - greatest(2 * every, interval '5 minutes')))
+  AND (as_of IS NULL OR cursor IS NULL
+    OR at IS NULL AND as_of < $3::timestamptz - greatest(2 * every, interval '5 minutes')))
 """
 
 

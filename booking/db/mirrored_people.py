@@ -237,3 +237,15 @@ async def merge(conn: Connection, practice_id: UUID, merged: pims.Merged) -> boo
         arguments = (practice_id, merged.pims_id, merged.into)
         changed += affected(await conn.execute(each, *arguments))
     return changed > 0
+
+
+STANDING = """
+SELECT pims_id FROM client WHERE practice_id = $1 AND $2 = 'client' AND pims_id IS NOT NULL AND active
+UNION ALL
+SELECT pims_id FROM patient WHERE practice_id = $1 AND $2 = 'patient' AND pims_id IS NOT NULL AND status = 'active'
+"""
+
+
+async def standing(conn: Connection, practice_id: UUID, kind: pims.RecordKind) -> set[str]:
+    """Return the clients, or patients, that a listing of the PIMS is to have."""
+    return {row["pims_id"] for row in await conn.fetch(STANDING, practice_id, kind)}

@@ -52,7 +52,9 @@ async def sync(
     `site`: where links in messages to clients lead; None: clients are told nothing.
     """
     changes, complete = 0, True
-    for feed in await known_feeds(pool, adapter, connection, clock()):
+    known = await known_feeds(pool, adapter, connection, clock())
+    # Columns first: what is put on a column that nobody has told of has to be read again.
+    for feed in sorted(known, key=lambda one: "resource" not in one.kinds):
         if feed.listing is None:
             synced = await sync_feed(pool, adapter, feed, clock=clock, site=site, bound=bound)
             changes, complete = changes + synced.changes, complete and synced.complete

@@ -79,7 +79,11 @@ class Keeping:
         finally:
             for task in self._running:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until what was begun has ended, well or not."""
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def _begin(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

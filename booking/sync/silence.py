@@ -16,7 +16,7 @@ import structlog
 from msgspec import Struct
 
 from availability.recurrence import RecurrenceError, occurrences
-from booking.db import connections, feeds, mirrored_appointments, missing, practices, staff_tasks
+from booking.db import connections, feeds, mirrored_appointments, mirrored_people, missing, practices, staff_tasks
 from booking.db import mirror as mirror_db
 from booking.db.feeds import Feed, ListedDays
 from booking.db.mirror import ClosedTime
@@ -42,6 +42,7 @@ CONFIRMED_AFTER = timedelta(minutes=10)
 MOST_TRIES = 3
 BY_DAYS: tuple[pims.RecordKind, ...] = ("appointment", "blockoff")
 SET_UP: tuple[pims.RecordKind, ...] = ("resource", "appointmenttype", "closure", "planningrule")
+PEOPLE: tuple[pims.RecordKind, ...] = ("client", "patient")
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ def listing_feeds(adapter: pims.PimsAdapter) -> dict[ListedDays, pims.Feed]:
         return {}
     read = {kind for feed in adapter.feeds for kind in feed.kinds}
     near = tuple(kind for kind in BY_DAYS if kind in read)
-    far = tuple(kind for kind in (*SET_UP, *BY_DAYS) if kind in read)
+    far = tuple(kind for kind in (*SET_UP, *PEOPLE, *BY_DAYS) if kind in read)
     found: dict[ListedDays, pims.Feed] = {}
     if near:
         found["near"] = pims.Feed(name="near listing", kinds=near, every=LIST_NEAR_EVERY)
@@ -83,7 +84,7 @@ async def list_feed(
         raise LookupError("A connection's practice is kept as long as the connection.")
     oldest, broke_off = None, False
     for kind, first, last in _windows(feed, local_date(clock(), practice.timezone)):
-        asked = _Asked(kind=kind, first=first, last=last, timezone=practice.timezone)
+        asked = Asked(kind=kind, first=first, last=last, timezone=practice.timezone)
         for _ in range(MOST_TRIES):
             before = await _before(pool, feed, asked)
             try:
@@ -118,7 +119,7 @@ async def list_feed(
     return not broke_off
 
 
-class _Asked(Struct, frozen=True, kw_only=True):
+class Asked(Struct, frozen=True, kw_only=True):
     """What was asked for: of appointments and block-offs those of some local days, of others all."""
 
     kind: pims.RecordKind
@@ -166,26 +167,37 @@ async def _stand(conn: Conn, feed: Feed) -> tuple[object, ...]:
     return *cursors, await connections.changes_written(conn, feed.practice_id)
 
 
-async def _before(pool: Pool, feed: Feed, asked: _Asked) -> _Before:
+async def _before(pool: Pool, feed: Feed, asked: Asked) -> _Before:
     async with of_practice(pool, feed.practice_id) as conn, conn.transaction():
         return _Before(stand=await _stand(conn, feed), had={*await had(conn, feed.practice_id, asked)})
 
 
-async def had(conn: Conn, practice_id: UUID, asked: _Asked) -> dict[str, Mirrored | ClosedTime | None]:
+async def had(conn: Conn, practice_id: UUID, asked: Asked) -> dict[str, Mirrored | ClosedTime | None]:
     """Return what we have of what was asked for and a complete listing must have, by the PIMS's identifiers.
 
-    Cancelled appointments may be left out of a listing, and what we are changing may stand on another day there.
+    Cancelled appointments may be left out of a listing, and one that we are moving may stand on another day there.
     """
     if asked.kind == "appointment":
         found = await mirrored_appointments.mirrored_between(conn, practice_id, asked.start, asked.end)
-        return {pims_id: one for pims_id, one in found.items() if one.status not in FREES_ITS_TIME and not one.ahead}
+        return {pims_id: one for pims_id, one in found.items() if _must_be_there(one, asked)}
     if asked.kind == "blockoff":
         block_offs = await mirror_db.block_offs(conn, practice_id)
         return {one.pims_id: one for one in block_offs if _touches(one, asked)}
+    if asked.kind in PEOPLE:
+        return dict.fromkeys(await mirrored_people.standing(conn, practice_id, asked.kind))
     return dict.fromkeys(await mirror_db.standing_set_up(conn, practice_id, asked.kind, asked.first))
 
 
-def _touches(one: ClosedTime, asked: _Asked) -> bool:
+def _must_be_there(one: Mirrored, asked: Asked) -> bool:
+    if not one.ahead:
+        return one.status not in FREES_ITS_TIME
+    there = one.said
+    return (
+        there is not None and there.status not in FREES_ITS_TIME and there.start < asked.end and there.end > asked.start
+    )
+
+
+def _touches(one: ClosedTime, asked: Asked) -> bool:
     """Say whether a block-off touches the local days; one that began before may still go on."""
     zone = ZoneInfo(asked.timezone)
     earliest = asked.first - timedelta(days=one.time.duration // timedelta(days=1) + 1)
@@ -201,7 +213,7 @@ async def _follow(
     conn: Conn,
     mirror: Mirror,
     feed: Feed,
-    asked: _Asked,
+    asked: Asked,
     before: _Before,
     listing: pims.Listing,
     confirmed_after: timedelta,

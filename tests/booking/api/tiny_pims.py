@@ -45,7 +45,7 @@ class TinyPims:
         del self._records["appointment", one.pims_id]
         self._log.append(pims.Gone(of="appointment", pims_id=one.pims_id))
 
-    feeds = (pims.Feed(name="all", kinds=("client", "patient", "appointment")),)
+    feeds: tuple[pims.Feed, ...] = (pims.Feed(name="all", kinds=("client", "patient", "appointment")),)
     asks: tuple[pims.DraftField, ...] = ()
     write_lag = timedelta()
 
