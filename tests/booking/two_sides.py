@@ -209,7 +209,7 @@ class TwoSides:
         return await list_feed(self.pool, adapter or self.there, feed, clock=self.clock, site=SITE, bound=self.bound)
 
     async def deliver(self) -> None:
-        await deliver_due(self.pool, self.there, self.elm.practice.practice_id, clock=self.clock)
+        await deliver_due(self.pool, self.there, self.elm.practice.practice_id, clock=self.clock, site=SITE)
 
     async def cycle(self, minutes: int = 11) -> None:
         """Let one round of everything pass: write back, read, list."""
