@@ -10,6 +10,16 @@ from booking.contacts import Contact
 from booking.db.clients import Client, Patient, Where
 from pims_adapters.contract import DraftField
 
+MISSING = {
+    "phone": "Please enter a phone number, too.",
+    "email": "Please enter an email address, too.",
+    "address": "Please enter your street and house number.",
+    "city": "Please enter your city.",
+    "postal_code": "Please enter your postal code.",
+    "breed": "Please enter the breed.",
+    "sex": "Please choose the sex.",
+    "birth_date": "Please enter the date of birth; a guess is fine.",
+}
 ALWAYS_ASKED = ("given_name", "family_name", "name", "species")
 
 
@@ -82,14 +92,5 @@ def _of_client(field: str, contacts: Sequence[Contact], where: Where) -> bool:
 
 def _missing(patient: int | None, field: str) -> DetailProblem:
     field_ = "other_contact" if field in ("phone", "email") else field
-    what = {
-        "phone": "Please enter a phone number, too.",
-        "email": "Please enter an email address, too.",
-        "address": "Please enter your street and house number.",
-        "city": "Please enter your city.",
-        "postal_code": "Please enter your postal code.",
-        "breed": "Please enter the breed.",
-        "sex": "Please choose the sex.",
-        "birth_date": "Please enter the date of birth; a guess is fine.",
-    }.get(field, "Please fill this in.")
+    what = MISSING.get(field, "Please fill this in.")
     return DetailProblem(patient=patient, field=field_, message=what)

@@ -51,13 +51,17 @@ class BookingSeen(Struct, frozen=True, kw_only=True):
 
 
 class ClientVisit(Struct, frozen=True, kw_only=True):
-    """A visit as its page shows it; of several patients all of them are named. `visits`: the ids of each one's."""
+    """A visit as its page shows it; of several patients all of them are named. `visits`: the ids of each one's.
+
+    `write_back`: how far it has come on its way into the PIMS; None: there is none.
+    """
 
     appointment: Appointment
     visits: tuple[UUID, ...]
     appointment_type: AppointmentType
     patient: Patient
     providers: list[str]
+    write_back: State | None
 
 
 def standing(visits: tuple[Appointment, ...]) -> tuple[Appointment, ...]:
@@ -160,4 +164,5 @@ async def visit_by_token(pool: Pool, practice: Practice, manage_token: str) -> C
         appointment_type=seen.appointment_type,
         patient=msgspec.structs.replace(seen.visits[0].patient, name=named(seen.patient_names)),
         providers=list(dict.fromkeys(name for one in seen.visits for name in one.providers)),
+        write_back=seen.write_back,
     )

@@ -42,7 +42,7 @@ async def test_a_known_client_books_for_their_pet(person: Person, cedar_hill: Ce
     assert not row["new_client"]
     assert row["reason"] == "Limps a little"
     assert row["reference"] in person.text
-    assert "is being entered in the practice" in person.text
+    assert "Your visit stands in the practice’s schedule." in person.text
 
     file = await person.browser.get(f"{person.path}/visit.ics")
     assert file.headers["content-type"].startswith("text/calendar")

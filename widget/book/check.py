@@ -22,6 +22,7 @@ from booking.db.appointment_types import AppointmentType, any_appointment_type
 from booking.db.clients import Patient
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
+from booking.details import DetailsRefused
 from booking.holds import HoldUnknown, extend, find_hold
 from booking.identify import accounts_of
 from booking.offers import choosable_providers
@@ -104,6 +105,10 @@ async def confirm(
     except CannotBeBooked:
         # The pet's record changed after it was chosen: let them choose again, from what is so now.
         return see_other(f"{path}/pet?again=1")
+    except DetailsRefused:
+        # The practice's own system has come to ask for more meanwhile.
+        client = flow.client.client_id if isinstance(flow.client, KnownClient) else "new"
+        return see_other(f"{path}/details?client={client}&again=1")
     except AnswersRefused:
         # The practice has changed its questions meanwhile.
         return see_other(f"{path}/questions")

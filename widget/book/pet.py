@@ -12,11 +12,14 @@ from litestar.response.redirect import Redirect
 
 from booking.book import KnownClient, KnownPatient, NewClient, NewPatient
 from booking.db.appointment_types import AppointmentType, any_appointment_type
+from booking.db.clients import Where
 from booking.db.pool import Pool, of_practice
 from booking.db.practices import Practice
+from booking.details import MISSING, asked
 from booking.identify import Account, accounts_of
 from booking.local_days import local_date
 from booking.offers import welcomes
+from booking.standing import standing
 from widget import flow as flows
 from widget.book.shell import GoElsewhere, Kept, TheFlow, TheKept, ThePractice, booking_page, flow_path
 from widget.clock import now
@@ -34,6 +37,7 @@ SEXES = {
     "male_neutered": "Male, neutered",
 }
 NOBODY = "new"
+WHERE = {"address": 200, "city": 120, "postal_code": 20}
 
 
 @get("/book/{slug:str}/f/{token:str}/pet")
@@ -106,7 +110,11 @@ async def details(
     client_id = _client_id(request.query_params.get("client", ""), accounts)
     if client_id is None and not _newcomer_may_book(practice, appointment_type):
         return see_other(f"{flow_path(practice, token)}/request?known=no")
-    return _details_page(request, practice, token, flow, kept, _entered(flow), client_id, appointment_type)
+    asks = await _asked(practice, pool)
+    form = _entered(flow)
+    if "again" in request.query_params and isinstance(flow.patient, NewPatient):
+        _read(form, practice, flow, client_id, appointment_type, asks)
+    return _details_page(request, practice, token, flow, kept, form, client_id, appointment_type, asks)
 
 
 @post("/book/{slug:str}/f/{token:str}/details")
@@ -125,34 +133,66 @@ async def enter_details(
     client_id = _client_id(request.query_params.get("client", ""), accounts)
     if client_id is None and not _newcomer_may_book(practice, appointment_type):
         return see_other(f"{flow_path(practice, token)}/request?known=no")
-    client = _new_client(form, practice, flow) if client_id is None else KnownClient(client_id=client_id)
-    patient = _new_patient(form, practice, appointment_type)
+    asks = await _asked(practice, pool)
+    client, patient = _read(form, practice, flow, client_id, appointment_type, asks)
     if form.errors:
-        return _details_page(request, practice, token, flow, kept, form, client_id, appointment_type, status=422)
+        return _details_page(request, practice, token, flow, kept, form, client_id, appointment_type, asks, status=422)
     flow = _with_client(flow, client, patient, patient.species)
     await flows.save(redis, practice, token, flow)
     return see_other(f"{flow_path(practice, token)}/{next_step(flow)}")
 
 
-def _new_client(form: Form, practice: Practice, flow: Flow) -> NewClient:
+Asks = frozenset[tuple[str, str]]
+"""What the practice's own system requires beyond what is always asked: of whom, and which field."""
+
+
+async def _asked(practice: Practice, pool: Pool) -> Asks:
+    async with of_practice(pool, practice.practice_id) as conn:
+        writes = (await standing(conn, practice.practice_id)).writes
+    return frozenset((one.of, one.field) for one in asked(writes.asks if writes else ()))
+
+
+def _read(
+    form: Form, practice: Practice, flow: Flow, client_id: UUID | None, appointment_type: AppointmentType, asks: Asks
+) -> tuple[KnownClient | NewClient, NewPatient]:
+    """Return who was described, with errors in the form where something is missing."""
+    client = _new_client(form, practice, flow, asks) if client_id is None else KnownClient(client_id=client_id)
+    return client, _new_patient(form, practice, appointment_type, asks)
+
+
+def _new_client(form: Form, practice: Practice, flow: Flow, asks: Asks) -> NewClient:
     if flow.contact is None:
         raise LookupError("Details are asked for after a contact is proven.")
-    return NewClient(
+    other = "email" if flow.contact.kind == "phone" else "phone"
+    client = NewClient(
         given_name=form.line("given_name", most=60, missing="Please enter your first name."),
         family_name=form.line("family_name", most=60, missing="Please enter your last name."),
         other_contact=form.other_contact("other_contact", practice.region, flow.contact),
+        where=Where(**{name: _where(form, name, asks) for name in WHERE}),
     )
+    if ("client", other) in asks and client.other_contact is None and "other_contact" not in form.errors:
+        form.errors["other_contact"] = MISSING[other]
+    return client
 
 
-def _new_patient(form: Form, practice: Practice, appointment_type: AppointmentType) -> NewPatient:
+def _where(form: Form, name: str, asks: Asks) -> str:
+    """Read a part of an address, which is on the page only where the practice needs it."""
+    return form.line(name, most=WHERE[name], missing=MISSING[name]) if ("client", name) in asks else ""
+
+
+def _new_patient(form: Form, practice: Practice, appointment_type: AppointmentType, asks: Asks) -> NewPatient:
     sex = form.chosen("sex", get_args(Sex), missing="Please choose one of these.")
-    return NewPatient(
+    patient = NewPatient(
         name=form.line("pet_name", most=60, missing="Please enter your pet’s name."),
         species=form.chosen("species", appointment_type.species, missing="Please choose what kind of pet it is."),
         breed=form.line("breed", most=80),
         sex=cast("Sex", sex),
         birth_date=form.birth_date("birth_date", local_date(now(), practice.timezone)),
     )
+    for field in ("breed", "sex", "birth_date"):
+        if ("patient", field) in asks and not getattr(patient, field) and field not in form.errors:
+            form.errors[field] = MISSING[field]
+    return patient
 
 
 def _with_client(flow: Flow, client: KnownClient | NewClient, patient: KnownPatient | NewPatient, species: str) -> Flow:
@@ -186,6 +226,7 @@ def _entered(flow: Flow) -> Form:
         other = flow.client.other_contact
         values |= {"given_name": flow.client.given_name, "family_name": flow.client.family_name}
         values |= {"other_contact": other.value if other else ""}
+        values |= {name: getattr(flow.client.where, name) for name in WHERE}
     if isinstance(flow.patient, NewPatient):
         born = flow.patient.birth_date
         values |= {"pet_name": flow.patient.name, "species": flow.patient.species, "breed": flow.patient.breed}
@@ -229,6 +270,7 @@ def _details_page(
     form: Form,
     client_id: UUID | None,
     appointment_type: AppointmentType,
+    asks: Asks,
     *,
     status: int = 200,
 ) -> Response[str]:
@@ -244,4 +286,5 @@ def _details_page(
         client_id=client_id,
         appointment_type=appointment_type,
         sexes=SEXES.items(),
+        asks={f"{of}.{field}" for of, field in asks},
     )

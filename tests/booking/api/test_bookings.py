@@ -10,10 +10,13 @@ import httpx
 import pytest
 from icalendar import Calendar
 
-from booking.db.pool import Pool
+from booking.db import connections
+from booking.db.pool import Pool, across_practices
 from booking.tokens import sealed
+from pims_adapters.contract import Ability, DraftField
 from tests.booking.api.calls import V1, all_slots, practice_path, slots_of, with_token
 from tests.widget.cedar_hill import SAMS_PHONE, STRANGERS_PHONE, CedarHill, open_cedar_hill
+from tests.widget.live_connection import connect_pims
 
 NEVER_THERE = "22222222"
 
@@ -217,3 +220,39 @@ async def test_a_booking_as_a_calendar_file(api: httpx.AsyncClient, cedar_hill: 
     (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
     assert event.decoded("dtstart") == datetime.fromisoformat(made["start"])
     assert str(event["uid"]) == f"{made['visits'][0]['id']}@vetslot"
+
+
+async def test_what_the_practices_system_requires_of_newcomers_is_told_and_asked_for(
+    api: httpx.AsyncClient, cedar_hill: CedarHill
+) -> None:
+    practice_id = cedar_hill.practice.practice_id
+    connection_id = await connect_pims(cedar_hill.pool, practice_id)
+    asks = [
+        DraftField(of="client", field="postal_code", required=True),
+        DraftField(of="client", field="email", required=True),
+        DraftField(of="patient", field="sex", required=True, words=("female", "male")),
+        DraftField(of="patient", field="breed", longest=10),
+    ]
+    async with across_practices(cedar_hill.pool) as conn:
+        abilities: list[Ability] = ["creates_appointments", "creates_clients"]
+        await connections.note_abilities(conn, practice_id, connection_id, abilities, asks)
+    profile = (await api.get(practice_path(cedar_hill))).json()
+    assert profile["asks"] == [
+        {"of": "client", "field": "postalCode", "words": None},
+        {"of": "client", "field": "otherContact", "words": None},
+        {"of": "patient", "field": "sex", "words": ["female", "male"]},
+    ]
+    session = await session_of(api, cedar_hill, STRANGERS_PHONE)
+    held = await hold_slot(api, cedar_hill, (await far(api, cedar_hill))[0])
+    new = {"givenName": "Noor", "familyName": "Haddad"}
+    pet = {"type": "new", "name": "Zuzu", "species": "dog"}
+    refused = await send(api, cedar_hill, session, held, client=None, newClient=new, patients=[pet])
+    assert (refused.status_code, refused.json()["code"]) == (422, "details-refused")
+    assert [one["path"] for one in refused.json()["errors"]] == [
+        "newClient.postalCode",
+        "newClient.otherContact",
+        "patients[0].sex",
+    ]
+    new |= {"postalCode": "12203", "otherContact": "noor@example.com"}
+    made = await send(api, cedar_hill, session, held, client=None, newClient=new, patients=[pet | {"sex": "female"}])
+    assert (made.status_code, made.json()["writeBack"]) == (201, "queued")
