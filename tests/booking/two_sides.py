@@ -238,7 +238,9 @@ class TwoSides:
             patients=(KnownPatient(patient_id=self.elm.bo),),
             tell=True,
         )
-        done = await book_for_client(self.pool, self.elm.practice, booking, key=str(uuid4()), site=SITE, now=self.now)
+        done = await book_for_client(
+            self.pool, self.elm.practice, booking, key=str(uuid4()), actor=STAFF, site=SITE, now=self.now
+        )
         assert isinstance(done, StaffBooked)
         self.references.append(done.appointments[0].reference)
         return self.references[-1]
@@ -248,7 +250,7 @@ class TwoSides:
         async with across_practices(self.pool) as conn:
             types = await wished_types(conn, self.elm.practice, wish)
         slots = await slots_between(
-            self.pool, self.elm.practice, types, wish, self.at(0, 0), self.at(DAYS, 0), now=self.now, own_hold=None
+            self.pool, self.elm.practice, types, wish, self.at(0, 0), self.at(DAYS, 0), now=self.now, own=()
         )
         return [one.start for one in slots]
 
