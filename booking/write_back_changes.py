@@ -13,7 +13,7 @@ from booking.db import linking, write_backs
 from booking.db.pool import Pool, of_practice
 from booking.db.write_backs import AppointmentToWrite, WriteBack
 from booking.local_days import spoken_time
-from booking.write_back_creations import NOTHING, appointment_draft
+from booking.write_back_creations import NOTHING, appointment_draft, type_for
 from booking.write_back_fit import fitted
 from booking.write_back_outcomes import (
     Collided,
@@ -118,7 +118,7 @@ def _able(adapter: pims.PimsAdapter, leased: WriteBack, wanted: AppointmentToWri
     if leased.action != "change":
         return True
     kept = not isinstance(adapter, pims.CreatesClients) or (wanted.client is not None and wanted.patient is not None)
-    return kept and wanted.appointment_type is not None
+    return kept and type_for(adapter, wanted) is not None
 
 
 def _hindrance(
@@ -140,7 +140,7 @@ async def _send(adapter: pims.PimsAdapter, leased: WriteBack, wanted: Appointmen
     match leased.action:
         case "change" if isinstance(adapter, pims.ChangesAppointments):
             keeps_clients = isinstance(adapter, pims.CreatesClients)
-            draft = appointment_draft(wanted, wanted.appointment_type or "", keeps_clients=keeps_clients)
+            draft = appointment_draft(wanted, type_for(adapter, wanted) or "", keeps_clients=keeps_clients)
             fit, _ = fitted(draft, adapter.asks if isinstance(adapter, pims.CreatesAppointments) else ())
             await adapter.change_appointment(pims_id, fit, leased.key)
         case "cancel" if isinstance(adapter, pims.CancelsAppointments):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from booking.db import clients, linking, outbox, write_backs
@@ -34,6 +35,10 @@ NO_RECORDS = "This system keeps no clients and patients: the appointment says in
 NOTHING = "Nothing is written to this system: the appointment stands with us."
 
 
+class Writes(pims.PimsAdapter, pims.CreatesAppointments, Protocol):
+    """An adapter of a PIMS that lets appointments be created."""
+
+
 async def create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock: Callable[[], datetime]) -> Outcome:
     """Bring one record into the PIMS. Raises the adapter's errors where nothing of this try has left."""
     if not isinstance(adapter, pims.CreatesAppointments):
@@ -52,7 +57,7 @@ async def create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock
         if leased.accepted:
             return never_shown(f"the {leased.kind}")
     async with of_practice(pool, leased.practice_id) as conn:
-        draft = await _draft(conn, leased, keeps_clients=isinstance(adapter, pims.CreatesClients), found=found)
+        draft = await _draft(conn, leased, adapter, found=found)
         follow = found is not None and await write_backs.changes_follow(conn, leased.practice_id, leased.appointment_id)
         overbooked = (
             found is None
@@ -150,7 +155,7 @@ async def _read_back(
 
 
 async def _draft(
-    conn: Connection, leased: WriteBack, *, keeps_clients: bool, found: str | None
+    conn: Connection, leased: WriteBack, adapter: pims.PimsAdapter, *, found: str | None
 ) -> Draft | Waits | Superseded | Stuck:
     """Return what is to be written, as it stands now; its client and patient must be in the PIMS before it.
 
@@ -163,13 +168,15 @@ async def _draft(
     appointment = await write_backs.appointment_to_write(conn, leased.practice_id, leased.appointment_id)
     if appointment is None or (appointment.status == "cancelled" and found is None):
         return Superseded(reason="The appointment was cancelled before it was written.")
+    keeps_clients = isinstance(adapter, pims.CreatesClients)
     if keeps_clients and appointment.client is None:
         return await waits_for(conn, leased, appointment.client_id, "client")
     if keeps_clients and appointment.patient is None:
         return await waits_for(conn, leased, appointment.patient_id, "patient")
-    if appointment.appointment_type is None:
+    appointment_type = type_for(adapter, appointment)
+    if appointment_type is None:
         return Stuck(reason="The appointment type is not linked to one of the PIMS.")
-    return appointment_draft(appointment, appointment.appointment_type, keeps_clients=keeps_clients)
+    return appointment_draft(appointment, appointment_type, keeps_clients=keeps_clients)
 
 
 async def _client_draft(conn: Connection, leased: WriteBack) -> pims.ClientDraft | Superseded:
@@ -206,6 +213,12 @@ async def _patient_draft(conn: Connection, leased: WriteBack) -> pims.PatientDra
     )
 
 
+def type_for(adapter: pims.PimsAdapter, wanted: AppointmentToWrite) -> str | None:
+    """Return the PIMS's appointment type; one that keeps none is told ours by its name."""
+    keeps_types = any("appointmenttype" in feed.kinds for feed in adapter.feeds)
+    return wanted.appointment_type if keeps_types else wanted.appointment_type or wanted.type_name
+
+
 def appointment_draft(
     wanted: AppointmentToWrite, appointment_type: str, *, keeps_clients: bool
 ) -> pims.AppointmentDraft:
@@ -233,13 +246,13 @@ async def waits_for(conn: Connection, leased: WriteBack, subject_id: UUID | None
     return Waits(reason=f"Waits until the {what} is written.", for_id=subject_id)
 
 
-async def _link(pool: Pool, adapter: pims.CreatesAppointments, leased: WriteBack, pims_id: str) -> Outcome:
+async def _link(pool: Pool, adapter: Writes, leased: WriteBack, pims_id: str) -> Outcome:
     """Look at the record that staff say this is; it is taken where nothing speaks against it."""
     shown = await adapter.read(leased.kind, pims_id)
     if shown is None:
         return Stuck(reason=f"The PIMS has no {leased.kind} {pims_id}. Please check the identifier.", known=False)
     async with of_practice(pool, leased.practice_id) as conn:
-        draft = await _draft(conn, leased, keeps_clients=isinstance(adapter, pims.CreatesClients), found=pims_id)
+        draft = await _draft(conn, leased, adapter, found=pims_id)
         marked = shown.marker is not None and shown.marker != leased.key
         other = marked and await outbox.key_known(conn, leased.practice_id, shown.marker or "")
     if not isinstance(draft, Draft):

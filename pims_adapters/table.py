@@ -7,29 +7,16 @@ import sys
 from pathlib import Path
 
 from pims_adapters import systems
-from pims_adapters.abilities import abilities_of
-from pims_adapters.contract import (
-    CancelsAppointments,
-    ChangesAppointments,
-    ConfirmsAppointments,
-    CreatesAppointments,
-    CreatesClients,
-    ExportsConversations,
-    Feed,
-    FindsClients,
-    ListsRecords,
-    RecordKind,
-    System,
-)
+from pims_adapters.contract import Ability, Feed, RecordKind, System, abilities_of
 
 BEGINS, ENDS = "<!-- written by make readme -->\n", "<!-- end -->\n"
-COLUMNS: tuple[tuple[str, type], ...] = (
-    ("moves", ChangesAppointments),
-    ("cancels", CancelsAppointments),
-    ("confirms", ConfirmsAppointments),
-    ("finds clients", FindsClients),
-    ("notices vanished records", ListsRecords),
-    ("exports conversations", ExportsConversations),
+COLUMNS: tuple[tuple[str, Ability], ...] = (
+    ("moves", "changes_appointments"),
+    ("cancels", "cancels_appointments"),
+    ("confirms", "confirms_appointments"),
+    ("finds clients", "finds_clients"),
+    ("notices vanished records", "lists_records"),
+    ("exports conversations", "exports_conversations"),
 )
 WORDS: dict[RecordKind, str] = {
     "resource": "people and rooms",
@@ -74,8 +61,11 @@ def _reads(adapter: type) -> str:
     return ", ".join(word for kind, word in WORDS.items() if kind in kinds) or "nothing"
 
 
-def _writes(abilities: frozenset[type]) -> str:
-    written = (("clients, patients", CreatesClients), ("appointments", CreatesAppointments))
+def _writes(abilities: frozenset[Ability]) -> str:
+    written: tuple[tuple[str, Ability], ...] = (
+        ("clients, patients", "creates_clients"),
+        ("appointments", "creates_appointments"),
+    )
     return ", ".join(word for word, ability in written if ability in abilities) or "nothing"
 
 

@@ -297,6 +297,7 @@ class AppointmentToWrite(Struct, frozen=True, kw_only=True):
     client: str | None
     patient: str | None
     appointment_type: str | None
+    type_name: str | None
     resources: list[str]
     columns: list[str]
 
@@ -310,7 +311,7 @@ SELECT a.pims_id, a.status, a.starts_at, a.ends_at, z.timezone, a.reference, a.n
               WHERE k.practice_id = $1 AND k.client_id = a.client_id AND k.kind = 'phone'),
     'email', (SELECT min(k.value) FROM client_contact k
               WHERE k.practice_id = $1 AND k.client_id = a.client_id AND k.kind = 'email')) AS visitor,
-  c.pims_id AS client, p.pims_id AS patient, t.pims_id AS appointment_type,
+  c.pims_id AS client, p.pims_id AS patient, t.pims_id AS appointment_type, t.name AS type_name,
   coalesce((SELECT array_agg(DISTINCT r.pims_id) FROM claim k
             JOIN resource r ON r.practice_id = k.practice_id AND r.resource_id = k.resource_id
             WHERE k.practice_id = a.practice_id AND k.appointment_id = a.appointment_id

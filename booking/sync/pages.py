@@ -67,7 +67,8 @@ async def known_feeds(pool: Pool, adapter: pims.PimsAdapter, connection: Connect
     wanted += [(one, listing) for listing, one in listing_feeds(adapter).items()]
     async with of_practice(pool, connection.practice_id) as conn, conn.transaction():
         known = await feeds.feeds_of(conn, connection.practice_id, connection.connection_id)
-        if _as_kept(wanted) == [(one.name, tuple(one.kinds), one.every, one.at) for one in known]:
+        # None at all is noted each time: of a practice without PIMS, that nothing is mirrored.
+        if known and _as_kept(wanted) == [(one.name, tuple(one.kinds), one.every, one.at) for one in known]:
             return known
         await feeds.put_feeds(conn, connection.practice_id, connection.connection_id, wanted, now)
         return await feeds.feeds_of(conn, connection.practice_id, connection.connection_id)

@@ -107,7 +107,8 @@ class Keeping:
         except PimsError as failure:
             await self._note(connection, failure)
             return
-        await known_feeds(self._pool, adapter, connection, self._clock())
+        if not await known_feeds(self._pool, adapter, connection, self._clock()):
+            await self._note_imported(connection)  # there is nothing to import
 
     async def read(self, feed: Feed) -> None:
         """Read a feed that was taken, or ask for its listing, and say when it is due again."""

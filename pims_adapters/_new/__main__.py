@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (Path("pims_adapters/_new"), Path("tests/pims_adapters/_new"))
 NAME = re.compile(r"(?=.{1,20}$)[a-z][a-z0-9]*(_[a-z0-9]+)*")
-TAKEN = {"contract", "abilities", "table", "promises"}
+TAKEN = {"contract", "table", "promises"}
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pims_adapters import systems
-from pims_adapters.abilities import ABILITIES, abilities_of, calls_of
-from pims_adapters.contract import CreatesAppointments, FindsClients
+from pims_adapters.contract import CreatesAppointments, abilities_of
+from pims_adapters.contract.abilities import ABILITIES, calls_of
 from pims_adapters.no_pims.adapter import NoPims
 from pims_adapters.table import BEGINS, ENDS, table, with_table
 
@@ -42,6 +42,6 @@ def test_an_ability_is_had_by_having_all_of_its_calls() -> None:
         async def find_clients(self) -> None: ...
 
     assert abilities_of(Half) == abilities_of(NoPims) == frozenset()
-    assert abilities_of(Finds) == {FindsClients}
+    assert abilities_of(Finds) == abilities_of(Finds()) == {"finds_clients"}
     assert set(calls_of(CreatesAppointments)) == {"create_appointment", "find", "read"}
-    assert all(calls_of(ability) for ability in ABILITIES)
+    assert all(calls_of(ability) for ability in ABILITIES.values())

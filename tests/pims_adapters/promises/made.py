@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pims_adapters import system_of
-from pims_adapters.abilities import abilities_of
 from pims_adapters.contract import (
     CancelsAppointments,
     ChangesAppointments,
@@ -19,7 +18,9 @@ from pims_adapters.contract import (
     ListsRecords,
     NotesArrivals,
     PimsAdapter,
+    abilities_of,
 )
+from pims_adapters.contract.abilities import ABILITIES
 from tests.pims_adapters.peers import Fault, Peer, SystemPeer, Way
 
 Keep = Callable[[Any, Any], Awaitable[None]]
@@ -60,7 +61,8 @@ class Promise:
     def asked_of(self, peer: type[Peer]) -> bool:
         """Tell whether the adapter that the peer belongs to promises this."""
         adapter = system_of(peer.name).adapter
-        has = self.abilities <= abilities_of(adapter) and (not self.feeds or has_feeds(adapter))
+        claimed = {ABILITIES[name] for name in abilities_of(adapter)}
+        has = self.abilities <= claimed and (not self.feeds or has_feeds(adapter))
         if not has or self.way not in peer.ways:
             return False
         if issubclass(peer, SystemPeer):
