@@ -1,0 +1,226 @@
+"""What the vendors say of AVImark, row by row (`A`), against the simulator with the reference agent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import pims_adapters.avimark
+from pims_adapters import contract, open_adapter, systems
+from pims_adapters._agent.marker import marker
+from pims_adapters.contract import ABILITIES, ConversationDraft, abilities_of
+from tests.lakeside import Lakeside, open_lakeside
+from widget.embedded import PostgresServer, ValkeyServer
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+@pytest.fixture(scope="module")
+async def lakeside(
+    postgres: PostgresServer,
+    migrated_template: str,
+    valkey: ValkeyServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Lakeside]:
+    """Return a practice that all of these tests share."""
+    folder = tmp_path_factory.mktemp("agent")
+    async with open_lakeside(postgres, migrated_template, valkey, "avimark", folder) as lakeside:
+        yield lakeside
+
+
+@pytest.fixture(autouse=True)
+async def fresh_counts(redis_url: str) -> None:
+    """Let each test ask as often as it likes."""
+
+
+def rhythm(kind: contract.RecordKind) -> timedelta:
+    """Return how often a kind of record is looked for."""
+    feeds: tuple[contract.Feed, ...] = systems()["avimark"].adapter.feeds  # type: ignore[attr-defined]
+    return next(feed.every for feed in feeds if kind in feed.kinds)
+
+
+async def test_a1_new_clients_and_patients_come_within_five_minutes(lakeside: Lakeside) -> None:
+    assert max(rhythm("client"), rhythm("patient")) < FIVE_MINUTES
+    client = lakeside.clinic.staff("create_client", first_name="Ida", last_name="Newcomer", phones=("212-555-0181",))
+    lakeside.clinic.staff("create_patient", client=client, name="Rolf", species="CANINE")
+    await lakeside.sync()
+    (account,) = (await lakeside.prove(phone="+12125550181"))["client"]["accounts"]
+    assert [one["name"] for one in account["patients"]] == ["Rolf"]
+
+
+async def test_a2_appointments_their_changes_and_confirmations_come_within_five_minutes(lakeside: Lakeside) -> None:
+    assert rhythm("appointment") < FIVE_MINUTES
+    start = await lakeside.free_time()
+    booked = lakeside.take(start)
+    await lakeside.sync()
+    assert not await lakeside.offered(start)
+    for one in booked:
+        lakeside.clinic.staff("confirm", id=one)
+    await lakeside.sync()
+    query = "SELECT status FROM appointment WHERE pims_id = $1"
+    assert await lakeside.value(query, booked[0]) == "confirmed"
+    lakeside.clinic.move(booked[0], starts=datetime(2027, 5, 3, 9))  # noqa: DTZ001 - the practice's own time
+    await lakeside.sync()
+    assert await lakeside.offered(start)
+
+
+@pytest.mark.parametrize("how", ["Cancelled", "No Show", "Rescheduled"])
+async def test_a3_cancellations_and_no_shows_give_their_time_back(lakeside: Lakeside, how: str) -> None:
+    start = await lakeside.free_time()
+    booked = lakeside.take(start)
+    await lakeside.sync()
+    assert not await lakeside.offered(start)
+    lakeside.clinic.staff("set_status", id=booked[0], status=how)
+    await lakeside.sync()
+    assert await lakeside.offered(start)
+    status = await lakeside.value("SELECT status FROM appointment WHERE pims_id = $1", booked[0])
+    assert status == ("no_show" if how == "No Show" else "cancelled")
+
+
+@pytest.mark.parametrize("what", ["deceased", "inactive"])
+async def test_a4_deceased_and_inactive_patients_are_known_the_next_night_at_the_latest(
+    lakeside: Lakeside, what: str
+) -> None:
+    assert rhythm("patient") < timedelta(days=1)
+    client = lakeside.clinic.staff("create_client", last_name=f"Owner {what}", emails=(f"{what}@example.com",))
+    patient = lakeside.clinic.staff("create_patient", client=client, name="Old Rex", species="CANINE")
+    lakeside.clinic.staff(f"mark_{what}", id=patient)
+    await lakeside.sync()
+    assert await lakeside.value("SELECT status FROM patient WHERE pims_id = $1", patient) == what
+    proven = await lakeside.prove(email=f"{what}@example.com")
+    (account,) = proven["client"]["accounts"]
+    assert account["patients"] == []
+    patient_id = await lakeside.value("SELECT patient_id FROM patient WHERE pims_id = $1", patient)
+    refused = await lakeside.send(
+        proven,
+        await lakeside.hold(),
+        client=account["id"],
+        patients=[{"type": "existing", "id": str(patient_id)}],
+    )
+    assert refused.is_client_error
+
+
+async def test_a5_vaccines_and_reminders_come_several_times_an_hour(lakeside: Lakeside) -> None:
+    assert max(rhythm("vaccination"), rhythm("reminder")) <= timedelta(minutes=20)
+    _, patient = lakeside.known()
+    due = datetime.now(UTC).date() + timedelta(days=365)
+    lakeside.clinic.staff("give_vaccine", patient=patient.id, name="Leptospirosis", due=due)
+    await lakeside.sync()
+    query = "SELECT due FROM {} WHERE patient = $1 AND name LIKE '%Leptospirosis%' AND NOT {}"
+    assert await lakeside.value(query.format("vaccination", "false"), patient.id) == due
+    assert await lakeside.value(query.format("reminder", "done"), patient.id) == due
+
+
+async def test_a6_an_appointment_is_written_when_it_is_created(lakeside: Lakeside) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    assert len(lakeside.written(made["reference"])) == 1
+    assert (await lakeside.states())["appointment create"] == "written"
+
+
+async def test_a7_the_clients_confirmation_is_written(lakeside: Lakeside) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    await lakeside.change(made, "confirm")
+    await lakeside.write_back()
+    assert [one.status for one in lakeside.written(made["reference"])] == ["Confirmed"]
+
+
+def test_a8_payments_are_none_of_ours_and_no_ability_claims_them() -> None:
+    assert not [name for name in ABILITIES if "pay" in name or "refund" in name]
+    assert not [name for name in dir(systems()["avimark"].adapter) if "pay" in name or "refund" in name]
+    readme = Path(pims_adapters.avimark.__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert "payments and refunds reach AVImark another way" in readme
+
+
+async def test_a9_a_conversation_is_exported_by_the_default_exporter(lakeside: Lakeside) -> None:
+    client, patient = lakeside.known()
+    adapter = await lakeside.adapter()
+    async with lakeside.beside():
+        kept = await adapter.export_conversation(conversation(client.id, patient.id), "CONV-1")
+        assert await adapter.find_conversation("CONV-1") == kept
+    (document,) = [one for one in lakeside.clinic.state()["documents"] if marker("CONV-1") in one["text"]]
+    assert (document["patient"], document["author"]) == (patient.id, lakeside.clinic.providers()[0].id)
+
+
+async def test_a10_clients_and_patients_are_made_there_unless_a_booking_needs_them(lakeside: Lakeside) -> None:
+    before = len(lakeside.clinic.clients())
+    await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    assert len(lakeside.clinic.clients()) == before
+    await lakeside.new_clients_booking("+12125550174", "Tennant")
+    await lakeside.write_back()
+    assert [one.last_name for one in lakeside.clinic.clients()[before:]] == ["Tennant"]
+
+
+async def test_a11_a_deleted_reservation_is_missing_and_then_gone_and_never_a_cancellation_told_to_its_client(
+    lakeside: Lakeside,
+) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    await lakeside.sync()
+    (stands,) = lakeside.written(made["reference"])
+    lakeside.clinic.delete(stands.id)
+    await lakeside.sync()
+    status = "SELECT status FROM appointment WHERE reference = $1"
+    assert await lakeside.value(status, made["reference"]) == "booked"
+    # A while after it was written: before that, that it does not show proves nothing.
+    await lakeside.list_near(later=timedelta(minutes=20))
+    assert await lakeside.value("SELECT count(*) FROM missing WHERE pims_id = $1", stands.id) == 1
+    assert await lakeside.value(status, made["reference"]) == "booked"
+    await lakeside.list_near(later=timedelta(minutes=40))
+    task = "SELECT count(*) FROM staff_task WHERE subject = $1 AND closed_at IS NULL"
+    assert await lakeside.value(task, f"appointment {stands.id}") == 1
+    told = "SELECT count(*) FROM message WHERE body LIKE $1 AND purpose <> 'booked'"
+    assert await lakeside.value(told, f"%{made['reference']}%") == 0
+
+
+async def test_a12_only_the_creation_is_written_later_changes_are_told_to_staff(lakeside: Lakeside) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    (before,) = lakeside.written(made["reference"])
+    start = next(
+        one["start"] for one in await lakeside.slots(days_from=13, days=5) if one["start"] != made["visits"][0]["start"]
+    )
+    await lakeside.change(made, "reschedule", start=start)
+    await lakeside.write_back()
+    assert lakeside.written(made["reference"]) == [before]
+    assert (await lakeside.states())["appointment change"] == "needs_attention"
+    assert "move appointment" in await lakeside.reason()
+
+
+async def test_a13_what_became_of_a_patient_is_not_written(lakeside: Lakeside) -> None:
+    adapter = await lakeside.adapter()
+    assert [name for name in dir(adapter) if name.endswith("_patient")] == ["create_patient"]
+    assert abilities_of(adapter) == {
+        "creates_appointments",
+        "creates_clients",
+        "finds_clients",
+        "lists_records",
+        "confirms_appointments",
+        "exports_conversations",
+    }
+
+
+async def test_a14_without_a_default_exporter_no_conversation_is_exported(lakeside: Lakeside) -> None:
+    settings = {"practice": lakeside.connection.settings["practice"]}
+    relay = (await lakeside.adapter()).line.relay
+    adapter = open_adapter("avimark", settings, relay)
+    assert isinstance(adapter, contract.ExportsConversations)
+    client, patient = lakeside.known()
+    with pytest.raises(contract.PimsMisconfigured, match="choose who exports"):
+        await adapter.export_conversation(conversation(client.id, patient.id), "CONV-2")
+    assert "CONV-2" not in str(lakeside.clinic.state()["documents"])
+
+
+def conversation(client: str, patient: str) -> ConversationDraft:
+    return ConversationDraft(
+        client=client,
+        patient=patient,
+        title="Conversation",
+        text="09:01 Client: Is the limp bad?",
+        ended=datetime.now(UTC),
+    )
