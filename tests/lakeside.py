@@ -40,6 +40,7 @@ from pims_adapters._agent.agent.journal import Journal
 from pims_adapters._agent.agent.line import Line
 from pims_adapters._agent.agent.run import Agent
 from pims_adapters._agent.agent.simulator import SimulatorSource
+from tests.booking.steps import SITE
 from tests.clinic import Dialect, Simulator, running_simulator
 from tests.widget.oak_lane import SECRET_KEY, running, settings_of
 from widget.embedded import PostgresServer, ValkeyServer
@@ -130,7 +131,7 @@ class Lakeside:
         """Deliver what is due, with an agent to ask."""
         async with self.beside():
             await self.execute("UPDATE write_back SET due_at = now() WHERE state IN ('queued', 'unknown')")
-            await deliver_due(self.pool, await self.adapter(), self.practice.practice_id, clock=now)
+            await deliver_due(self.pool, await self.adapter(), self.practice.practice_id, site=SITE, clock=now)
 
     # What stands with us
 
