@@ -80,6 +80,7 @@ from booking.request import RequestDecided, RequestUnknown
 from booking.slot_token import SlotTokenRefused
 from booking.spending import TextsUsedUp
 from booking.staff_book import AppointmentUnknown, CannotStandSo, ContactMissing, MadeInPims
+from booking.sync.losses import NothingHeldBack
 from booking.waitlist import NothingOffered, WaitlistFull, WaitlistUnknown, WaitRefused
 from booking.webhooks import TooManyWebhooks, WebhookDisabled, WebhookUnknown
 from booking.write_back_tasks import NotLinkable, RecordTaken, WriteBackSettled, WriteBackUnknown
@@ -212,6 +213,7 @@ PROBLEMS: dict[type[Exception], Kind] = {
     SystemUnknown: Kind(status=422, code="system-unknown", title="No such PIMS"),
     TermsNotAccepted: Kind(status=422, code="terms-not-accepted", title="The terms are not accepted"),
     StepOutOfOrder: Kind(status=409, code="step-out-of-order", title="Something else is to be done first"),
+    NothingHeldBack: Kind(status=409, code="nothing-held-back", title="Nothing is held back"),
     SettingsRefused: Kind(status=422, code="settings-refused", title="This does not fit the PIMS"),
     ProviderUnknown: Kind(status=422, code="provider-unknown", title="No such provider"),
     NoAgentNeeded: Kind(status=409, code="no-agent-needed", title="No connection through an agent"),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from booking.db.pool import Connection, affected, many
+from booking.db.pool import Connection, affected, many, one
 
 Kind = Literal["missing", "gone", "another_record", "column_removed", "losses", "unreadable", "not_entered"]
 
@@ -62,15 +62,17 @@ async def close_tasks(
     await conn.execute(CLOSE_OF, practice_id, kinds, subjects, now)
 
 
-CLOSE = """
+CLOSE = f"""
 UPDATE staff_task SET closed_at = $3, closed_by = $4
-WHERE practice_id = $1 AND staff_task_id = $2 AND closed_at IS NULL
+WHERE practice_id = $1 AND staff_task_id = $2 AND closed_at IS NULL RETURNING {COLUMNS}
 """
 
 
-async def close_task(conn: Connection, practice_id: UUID, staff_task_id: UUID, *, by: UUID, now: datetime) -> bool:
-    """Take it from staff that a task is done; False: there is no such open task."""
-    return affected(await conn.execute(CLOSE, practice_id, staff_task_id, now, by)) == 1
+async def close_task(
+    conn: Connection, practice_id: UUID, staff_task_id: UUID, *, by: UUID, now: datetime
+) -> StaffTask | None:
+    """Take it from staff that a task is done; None: there is no such open task."""
+    return one(await conn.fetchrow(CLOSE, practice_id, staff_task_id, now, by), StaffTask)
 
 
 OPEN_TASKS = f"""
