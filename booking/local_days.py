@@ -44,3 +44,13 @@ def zone_exists(timezone: str) -> bool:
         return bool(ZoneInfo(timezone))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
+
+
+def same_clock(one: str, other: str, now: datetime) -> bool:
+    """Say whether two zones show the same time for a year, as `US/Eastern` and `America/New_York` do."""
+    if one == other:
+        return True
+    if not zone_exists(one) or not zone_exists(other):
+        return False
+    instants = (now + timedelta(hours=12) * n for n in range(800))
+    return all(in_zone(at, one).utcoffset() == in_zone(at, other).utcoffset() for at in instants)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from math import ceil
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from booking.connect.steps import agent_came
 from booking.db import agent_pages, agents, connections, practices
 from booking.db.agents import Agent, Said
 from booking.db.pool import Connection, Pool, of_practice
+from booking.local_days import same_clock
 from pims_adapters import contract as pims
 from pims_adapters import system_of
 from pims_adapters._agent import protocol
 
 LEASE = timedelta(seconds=45)
-SAME_CLOCK_FOR = timedelta(days=400)
-STEP = timedelta(hours=12)
 TABLES: dict[pims.RecordKind, tuple[protocol.Table, ...]] = {
     "resource": ("staff", "room"),
     "closure": ("closure",),
@@ -135,24 +133,12 @@ def _mismatch(
     expected = connection.settings.get("practice", hello.practice)
     if hello.practice != expected:
         return f"The agent speaks for practice {hello.practice!r}; the connection is one to practice {expected!r}."
-    if not _same_clock(hello.timezone, practice.timezone, now):
+    if not same_clock(hello.timezone, practice.timezone, now):
         return (
             f"The agent's PIMS keeps the time of {hello.timezone!r}; the practice's is {practice.timezone!r}. "
             "Every appointment would be hours off. Please set the same zone on both sides."
         )
     return None
-
-
-def _same_clock(one: str, other: str, now: datetime) -> bool:
-    """Say whether two zones show the same time for a year, as `US/Eastern` and `America/New_York` do."""
-    if one == other:
-        return True
-    try:
-        zones = ZoneInfo(one), ZoneInfo(other)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    instants = (now + STEP * n for n in range(int(SAME_CLOCK_FOR / STEP)))
-    return all(at.astimezone(zones[0]).utcoffset() == at.astimezone(zones[1]).utcoffset() for at in instants)
 
 
 def feeds_of(adapter: str) -> tuple[pims.Feed, ...]:

@@ -21,6 +21,8 @@ from booking.db.configuration import TABLES, Item, Kind, Settings, as_columns, s
 from booking.db.pool import Connection
 from booking.db.staff import record_change
 
+HOURS = frozenset({"hours", "overrides"})
+
 
 class ConfigurationRefused(Exception):
     """The change cannot stand as it is. What is wrong is told field by field."""
@@ -145,4 +147,6 @@ def _touches_the_pims(proposal: Proposal, before: Item) -> bool:
     owned = TABLES[proposal.kind].owned
     if proposal.settings is None or owned == configuration.ALL_OF_IT:
         return True
+    if not before.hours_from_pims:
+        owned -= HOURS
     return any(getattr(proposal.settings, name) != getattr(before.settings, name) for name in owned)

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from booking.connect.mapping import OUR_SPECIES, Mapping
+from booking.local_days import same_clock
 from pims_adapters import contract as pims
 
 MOST_PAGES: Final = 2_000
@@ -121,7 +122,7 @@ async def survey(
     ]
     species = Counter(one.species for one in records if isinstance(one, pims.Patient))
     conflicts = [
-        *_about_the_practice(checked.practice, timezone),
+        *_about_the_practice(checked.practice, timezone, now),
         *_about_columns(columns, coming, mapping),
         *_about_types(types, mapping),
         *_about_species(species, mapping),
@@ -165,9 +166,9 @@ def _keep(held: dict[tuple[str, str], pims.Change], change: pims.Change) -> None
             held[type(change).__name__.lower(), change.pims_id] = change
 
 
-def _about_the_practice(found: pims.Practice, timezone: str) -> Iterator[Conflict]:
+def _about_the_practice(found: pims.Practice, timezone: str, now: datetime) -> Iterator[Conflict]:
     """Times mean nothing if the PIMS and we do not mean the same zone."""
-    if found.timezone and found.timezone != timezone:
+    if found.timezone and not same_clock(found.timezone, timezone, now):
         message = f"The PIMS is in the time zone {found.timezone}, the practice's settings say {timezone}."
         yield Conflict(kind="timezone", message=f"{message} Please mend the one that is wrong.", blocks=True)
 

@@ -141,11 +141,12 @@ Kind = Literal["practice", "appointment_type", "resource", "rule", "closure", "b
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """One thing of the set-up. `pims_id`: it is mirrored from the PIMS."""
+    """One thing of the set-up. `pims_id`: it is mirrored from the PIMS, which may leave its hours to the practice."""
 
     id: UUID
     settings: Settings
     pims_id: str | None = None
+    hours_from_pims: bool = False
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -169,7 +170,7 @@ PRACTICE_COLUMNS: Final = """name, phone, email, address, emergency_text, timezo
   text_countries, texts_per_day"""
 PRACTICE_ROW = f"""
 SELECT practice_id AS id, (SELECT min(c.adapter) FROM connection c WHERE c.practice_id = $1) AS pims_id,
-  {PRACTICE_COLUMNS}
+  hours_from_pims, {PRACTICE_COLUMNS}
 FROM practice WHERE practice_id = $1"""
 SOME_PRACTICE = f"{PRACTICE_ROW} AND practice_id > $2 LIMIT $3"
 ONE_PRACTICE = f"{PRACTICE_ROW} AND practice_id = $2 FOR UPDATE"
@@ -192,7 +193,9 @@ ON CONFLICT (practice_id, appointment_type_id) DO UPDATE SET active = true,
 RETIRE_TYPE = "UPDATE appointment_type SET active = false WHERE practice_id = $1 AND appointment_type_id = $2"
 
 RESOURCE_COLUMNS: Final = "name, kind, roles, person, capacity, hours, overrides"
-RESOURCE_ROW = f"SELECT resource_id AS id, pims_id, {RESOURCE_COLUMNS} FROM resource WHERE practice_id = $1"
+RESOURCE_ROW = (
+    f"SELECT resource_id AS id, pims_id, hours_from_pims, {RESOURCE_COLUMNS} FROM resource WHERE practice_id = $1"
+)
 SOME_RESOURCES = f"{RESOURCE_ROW} AND active AND resource_id > $2 ORDER BY resource_id LIMIT $3"
 ONE_RESOURCE = f"{RESOURCE_ROW} AND active AND resource_id = $2 FOR UPDATE"
 PUT_RESOURCE = f"""
@@ -255,7 +258,7 @@ ALL_OF_IT: Final = frozenset({"*"})
 TABLES: Final[dict[Kind, Table]] = {
     "practice": Table(
         settings=PracticeSettings,
-        owned=frozenset({"timezone", "hours"}),
+        owned=frozenset({"hours"}),
         some=SOME_PRACTICE,
         one=ONE_PRACTICE,
         put=PUT_PRACTICE,
@@ -362,7 +365,12 @@ def _unbounded(type_: Any) -> Any:  # noqa: ANN401 - types are values here
 
 
 def _item(row: Record, kind: Kind) -> Item:
-    return Item(id=row["id"], pims_id=row["pims_id"], settings=settings_of(kind, dict(row)))
+    return Item(
+        id=row["id"],
+        pims_id=row["pims_id"],
+        hours_from_pims=bool(row.get("hours_from_pims")),
+        settings=settings_of(kind, dict(row)),
+    )
 
 
 class PastChange(Struct, frozen=True, kw_only=True):

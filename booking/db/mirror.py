@@ -25,20 +25,22 @@ async def resource_ids(conn: Connection, practice_id: UUID) -> dict[str, UUID]:
 
 
 PUT_RESOURCE = """
-INSERT INTO resource (practice_id, resource_id, pims_id, name, kind, person, capacity, hours, overrides)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO resource AS r
+  (practice_id, resource_id, pims_id, name, kind, person, capacity, hours, overrides, hours_from_pims)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT ON CONSTRAINT resource_pims_id_unique DO UPDATE SET name = excluded.name, kind = excluded.kind,
-  person = excluded.person, capacity = excluded.capacity, hours = excluded.hours, overrides = excluded.overrides,
-  active = true
-WHERE (resource.name, resource.kind, resource.person, resource.capacity, resource.hours, resource.overrides,
-    resource.active)
-  IS DISTINCT FROM (excluded.name, excluded.kind, excluded.person, excluded.capacity, excluded.hours,
-    excluded.overrides, true)
+  person = excluded.person, capacity = excluded.capacity,
+  hours = CASE WHEN excluded.hours_from_pims THEN excluded.hours ELSE r.hours END,
+  overrides = CASE WHEN excluded.hours_from_pims THEN excluded.overrides ELSE r.overrides END,
+  hours_from_pims = excluded.hours_from_pims, active = true
+WHERE (r.name, r.kind, r.person, r.capacity, r.hours_from_pims, r.active)
+    IS DISTINCT FROM (excluded.name, excluded.kind, excluded.person, excluded.capacity, excluded.hours_from_pims, true)
+  OR excluded.hours_from_pims AND (r.hours, r.overrides) IS DISTINCT FROM (excluded.hours, excluded.overrides)
 """
 
 
 async def put_resource(conn: Connection, practice_id: UUID, new_id: UUID, record: pims.Resource) -> bool:
-    """Mirror a resource; its roles are ours and stay."""
+    """Mirror a resource; its roles are ours and stay, and so do its hours where the PIMS tells none."""
     status = await conn.execute(
         PUT_RESOURCE,
         practice_id,
@@ -50,6 +52,7 @@ async def put_resource(conn: Connection, practice_id: UUID, new_id: UUID, record
         record.capacity,
         record.hours,
         record.overrides,
+        record.hours is not None or bool(record.overrides),
     )
     return affected(status) == 1
 

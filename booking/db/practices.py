@@ -115,13 +115,14 @@ async def set_who_may_book(conn: Connection, practice_id: UUID, who: WhoMayBook)
 
 
 SET_HOURS = """
-UPDATE practice SET timezone = $2, hours = $3 WHERE practice_id = $1 AND (timezone, hours) IS DISTINCT FROM ($2, $3)
+UPDATE practice SET hours = $2, hours_from_pims = true
+WHERE practice_id = $1 AND (hours, hours_from_pims) IS DISTINCT FROM ($2, true)
 """
 
 
-async def set_hours(conn: Connection, practice_id: UUID, timezone: str, hours: object) -> bool:
-    """Set the practice's zone and opening hours (a list of Recurring); whether that changed anything."""
-    return affected(await conn.execute(SET_HOURS, practice_id, timezone, hours)) == 1
+async def set_hours(conn: Connection, practice_id: UUID, hours: object) -> bool:
+    """Set the opening hours (a list of Recurring) that the PIMS tells; whether that changed anything."""
+    return affected(await conn.execute(SET_HOURS, practice_id, hours)) == 1
 
 
 RAISE_SCHEDULE_VERSION = "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1"

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from booking.db.pool import Connection, affected, many, one
 
-Kind = Literal["missing", "gone", "another_record", "column_removed", "losses", "unreadable", "not_entered"]
+Kind = Literal["missing", "gone", "another_record", "column_removed", "losses", "unreadable", "not_entered", "timezone"]
 
 
 class StaffTask(Struct, frozen=True, kw_only=True):

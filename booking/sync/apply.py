@@ -14,6 +14,7 @@ from booking.connect.mapping import mapped
 from booking.db import feeds, mirrored_appointments, missing, patient_care, practices, staff_tasks
 from booking.db import mirror as mirror_db
 from booking.db.pool import Connection
+from booking.local_days import same_clock
 from booking.sync import gone, people
 from booking.sync.appointments import not_settled, put_appointments
 from booking.sync.mirror import Mirror
@@ -128,7 +129,7 @@ async def _put_set_up(conn: Connection, mirror: Mirror, records: list[pims.Chang
     for record in records:
         match record:
             case pims.Practice():
-                changed = await practices.set_hours(conn, practice_id, record.timezone, record.hours) or changed
+                changed = await _put_practice(conn, mirror, record) or changed
             case pims.Resource():
                 if await mirror_db.put_resource(conn, practice_id, uuid4(), record):
                     columns.append(record.pims_id)
@@ -143,6 +144,19 @@ async def _put_set_up(conn: Connection, mirror: Mirror, records: list[pims.Chang
     if changed or columns or types:
         await mirror_db.resolve_rules(conn, practice_id)
     return changed or bool(columns or types), late, types
+
+
+async def _put_practice(conn: Connection, mirror: Mirror, record: pims.Practice) -> bool:
+    """Follow the hours that the PIMS tells. Its zone is not followed: every appointment would move by hours."""
+    if record.timezone and not same_clock(record.timezone, mirror.practice.timezone, mirror.now):
+        words = (
+            f"The PIMS is in the time zone {record.timezone}, the practice's settings say {mirror.practice.timezone}."
+            " Please mend the one that is wrong."
+        )
+        await staff_tasks.open_task(conn, mirror.practice_id, "timezone", record.pims_id, words, mirror.now)
+    else:
+        await staff_tasks.close_tasks(conn, mirror.practice_id, ["timezone"], [record.pims_id], mirror.now)
+    return bool(record.hours) and await practices.set_hours(conn, mirror.practice_id, record.hours)
 
 
 async def _put_block_offs(

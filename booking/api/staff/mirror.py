@@ -1,4 +1,4 @@
-"""How our copy of the PIMS stands: how fresh each part is, what is held back, how it compared; and having it read anew."""
+"""Our copy of the PIMS: how fresh each part is, what is held back, how it compared; and having it read anew."""
 
 from __future__ import annotations
 
