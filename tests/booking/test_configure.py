@@ -17,10 +17,10 @@ from tests.widget.oak_lane import OakLane, open_oak_lane
 
 NOW = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
 NOT_SET_BY_STAFF = {
-    "practice": {"slug", "region", "schedule_version", "standing_version"},
+    "practice": {"slug", "region", "schedule_version", "standing_version", "hours_from_pims"},
     "appointment_type": {"pims_id", "pims_name", "active", "appointment_type_id"},
-    "resource": {"pims_id", "active", "resource_id"},
-    "rule": {"rule_id"},
+    "resource": {"pims_id", "active", "resource_id", "hours_from_pims"},
+    "rule": {"rule_id", "pims_id", "pims_types", "pims_resources"},
     "closure": {"pims_id", "closure_id"},
     "block_off": {"pims_id", "block_off_id"},
     "question": {"active", "question_id"},

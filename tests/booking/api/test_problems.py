@@ -19,6 +19,7 @@ NEVER_ANSWERED = {
     "booking.configure.appointment_types.ChangeRefused": "told in the console's form",
     "booking.connect.credentials.CredentialsUnreadable": "told on the connection",
     "booking.db.migrate.MigrationRefused": "told at a terminal",
+    "booking.sync.losses.TooMuchLost": "told on the connection",
     "booking.messages.Undelivered": "the worker's",
     "booking.messages.Undeliverable": "the worker's",
 }
