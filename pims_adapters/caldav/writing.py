@@ -166,11 +166,10 @@ class Writer:
 
     async def _withdraw(self, made: Iterable[tuple[Calendar, str | None]], uid: str, trace: Trace) -> None:
         """Take back what was written; should that fail, nobody knows what stands there."""
-        try:
-            for calendar, etag in made:
-                await self._exchange.delete(calendar.path_to(ours.name_of(uid)), etag=etag)
-        except PimsUnavailable as failure:
-            raise PimsUnavailable(str(failure), outcome_unknown=True) from None
+        for calendar, etag in made:
+            answer = await self._exchange.delete(calendar.path_to(ours.name_of(uid)), etag=etag)
+            if answer.stands_otherwise:
+                raise PimsUnavailable("Somebody changed what was to be taken back.", outcome_unknown=True)
         trace.wrote = False
 
 

@@ -115,9 +115,12 @@ class CalDavPeer(SystemPeer):
 
     async def staff_book(self, start: datetime, end: datetime, resources: tuple[str, ...], words: str) -> str:
         """Put it into the first calendar: an entry of staff's own stands in one."""
+        return self.staff_enter(start, end, resources[0], words)
+
+    def staff_enter(self, start: datetime, end: datetime, calendar: str, words: str) -> str:
         name = f"staff-{next(self._names)}.ics"
         lines = (f"DTSTART:{start:{STAMP}}", f"DTEND:{end:{STAMP}}", f"SUMMARY:{words}")
-        return self.radicale.put_event(resources[0], name, *lines)
+        return self.radicale.put_event(calendar, name, *lines)
 
     async def staff_move(self, pims_id: str, start: datetime, end: datetime) -> None:
         for calendar, name in self._places(pims_id):
@@ -139,6 +142,7 @@ class CalDavPeer(SystemPeer):
 
     async def calm(self) -> None:
         self.line.orders.clear()
+        self.line.before_writes.clear()
 
     async def forget_cursors(self) -> bool:
         """Let the server lose its tokens: where nothing changed since, it knows the state by itself."""

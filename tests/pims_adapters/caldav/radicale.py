@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -137,12 +137,16 @@ def _free_port() -> int:
 
 
 class Line:
-    """The line to the server. `orders`: the next request that reads, or writes, meets this fault."""
+    """The line to the server. `orders`: the next request that reads, or writes, meets this fault.
+
+    `before_writes`: what happens before the next request that writes reaches the server, before the one after it, and
+    so on: somebody else is quicker, or orders a fault for it.
+    """
 
     def __init__(self, port_behind: int) -> None:
         self.orders: dict[Literal["read", "write"], Fault] = {}
+        self.before_writes: list[Callable[[], object]] = []
         self.url = ""
-        self.asked: list[str] = []
         self._port_behind = port_behind
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -155,8 +159,10 @@ class Line:
         lines = head.decode("latin-1").split("\r\n")
         lengths = [int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length:")]
         body = await reader.readexactly(lengths[0] if lengths else 0)
-        self.asked.append(lines[0].removesuffix(" HTTP/1.1"))
-        fault = self.orders.pop("write" if lines[0].startswith(WRITES) else "read", None)
+        writes = lines[0].startswith(WRITES)
+        if writes and self.before_writes:
+            self.before_writes.pop(0)()
+        fault = self.orders.pop("write" if writes else "read", None)
         if fault is None or fault in DONE:
             answer = await self._ask(lines, body)
             if fault == "slow":

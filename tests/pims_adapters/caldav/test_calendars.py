@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -96,6 +96,43 @@ async def test_a_series_that_changes_takes_back_what_it_no_longer_is(peer: CalDa
     assert Gone(of="blockoff", pims_id="dr-lee/changing.ics") in changes
 
 
+async def test_a_series_on_another_clock_is_followed_anew_after_a_month(
+    peer: CalDavPeer, adapter: CalDavAdapter
+) -> None:
+    _, cursor = await to_the_end(adapter)
+    lines = ("DTSTART:20261201T090000Z", "DURATION:PT1H", "RRULE:FREQ=MONTHLY")
+    peer.radicale.put_event("room-2", "far-away.ics", *lines)
+    changes, cursor = await to_the_end(adapter, cursor)
+    followed = [one for one in of(changes, "far-away") if isinstance(one, BlockOff)]
+    assert len(followed) > 10
+    assert of((await to_the_end(adapter, cursor))[0], "far-away") == []
+    month_ago = re.sub(r'"on":"[-0-9]+"', '"on":"2026-01-01"', cursor)
+    again, cursor = await to_the_end(adapter, month_ago)
+    assert [one for one in of(again, "far-away") if isinstance(one, BlockOff)] == followed
+    peer.radicale.delete("room-2", "far-away.ics")
+    gone, _ = await to_the_end(adapter, cursor)
+    assert {change.pims_id for change in gone if isinstance(change, Gone)} >= {one.pims_id for one in followed}
+
+
+@pytest.mark.parametrize("because", ["the line breaks", "staff wrote into it"])
+async def test_what_cannot_be_taken_back_leaves_the_outcome_unknown(
+    peer: CalDavPeer, adapter: CalDavAdapter, because: str
+) -> None:
+    draft, key = peer.draft(), peer.key()
+    peer.line.before_writes += [
+        lambda: peer.staff_enter(draft.start, draft.end, "dr-lee", "Walk-in"),
+        lambda: None,
+        lambda: (
+            annotate(peer, ours.uid_of(key))
+            if because == "staff wrote into it"
+            else peer.line.orders.update({"write": "unavailable"})
+        ),
+    ]
+    with pytest.raises(PimsUnavailable) as failed:
+        await adapter.create_appointment(draft, key)
+    assert failed.value.outcome_unknown
+
+
 async def test_a_calendar_comes_and_goes(peer: CalDavPeer, adapter: CalDavAdapter) -> None:
     _, cursor = await to_the_end(adapter)
     peer.radicale.make_calendar("van", "Van")
@@ -163,39 +200,34 @@ async def test_whoever_writes_between_our_two_looks_wins_and_ours_is_taken_back(
     peer: CalDavPeer, adapter: CalDavAdapter
 ) -> None:
     draft, key = peer.draft(), peer.key()
-    await adapter.check()
-    await adapter.find("appointment", key)
-    before = len(peer.line.asked)
-
-    async def staff_in_between() -> None:
-        while not any(asked.startswith("PUT") for asked in peer.line.asked[before:]):
-            await asyncio.sleep(0)
-        await peer.staff_book(draft.start, draft.end, ("dr-lee",), "Walk-in")
-
-    outcome, _ = await asyncio.gather(
-        adapter.create_appointment(draft, key), staff_in_between(), return_exceptions=True
-    )
-    assert isinstance(outcome, PimsRejected)
-    assert outcome.taken
+    peer.line.before_writes.append(lambda: peer.staff_enter(draft.start, draft.end, "dr-lee", "Walk-in"))
+    with pytest.raises(PimsRejected) as refused:
+        await adapter.create_appointment(draft, key)
+    assert refused.value.taken
     assert await peer.count("appointment", key) == 0
+
+
+async def test_whoever_takes_the_time_that_ours_moves_to_wins_and_ours_goes_back(
+    peer: CalDavPeer, adapter: CalDavAdapter
+) -> None:
+    draft, elsewhere = peer.draft(), peer.draft_elsewhere()
+    pims_id = await adapter.create_appointment(draft, peer.key())
+    stood = await shown(adapter, pims_id)
+    peer.line.before_writes.append(lambda: peer.staff_enter(elsewhere.start, elsewhere.end, "room-1", "Walk-in"))
+    moved = replace(draft, start=elsewhere.start, end=elsewhere.end, resources=elsewhere.resources)
+    with pytest.raises(PimsRejected) as refused:
+        await adapter.change_appointment(pims_id, moved, "m")
+    assert refused.value.taken
+    assert await shown(adapter, pims_id) == stood
 
 
 async def test_a_refusal_by_the_second_calendar_leaves_nothing_in_the_first(
     peer: CalDavPeer, adapter: CalDavAdapter
 ) -> None:
     draft, key = peer.draft(), peer.key()
-    await adapter.find("appointment", key)
-    before = len(peer.line.asked)
-
-    async def refuse_the_second() -> None:
-        while not any(asked.startswith("PUT") for asked in peer.line.asked[before:]):
-            await asyncio.sleep(0)
-        await peer.order("refused", "write")
-
-    outcome, _ = await asyncio.gather(
-        adapter.create_appointment(draft, key), refuse_the_second(), return_exceptions=True
-    )
-    assert isinstance(outcome, PimsRejected)
+    peer.line.before_writes += [lambda: None, lambda: peer.line.orders.update({"write": "refused"})]
+    with pytest.raises(PimsRejected):
+        await adapter.create_appointment(draft, key)
     assert await peer.count("appointment", key) == 0
 
 
@@ -212,18 +244,33 @@ async def test_a_move_keeps_what_staff_wrote_into_the_event(peer: CalDavPeer, ad
 async def test_a_change_that_staff_overtake_is_read_anew(peer: CalDavPeer, adapter: CalDavAdapter) -> None:
     draft = peer.draft()
     pims_id = await adapter.create_appointment(draft, peer.key())
-    before = len(peer.line.asked)
-    name = f"{pims_id}.ics"
+    by = timedelta(hours=1)
+    moved = replace(draft, start=draft.start + by, end=draft.end + by)
+    changes: list[Callable[[], Awaitable[None]]] = [
+        lambda: adapter.change_appointment(pims_id, moved, "m"),
+        lambda: adapter.confirm_appointment(pims_id, "c"),
+        lambda: adapter.cancel_appointment(pims_id, "x"),
+    ]
+    for change in changes:
+        peer.line.before_writes.append(lambda: annotate(peer, pims_id))
+        await change()
+    found = await shown(adapter, pims_id)
+    assert (found.status, found.start) == ("cancelled", moved.start)
+    assert (peer.radicale.text("dr-lee", f"{pims_id}.ics") or "").count("COMMENT:Bring the chart") == 3
 
-    async def staff_in_between() -> None:
-        while not any(asked.startswith("REPORT") for asked in peer.line.asked[before:]):
-            await asyncio.sleep(0)
-        text = peer.radicale.text("dr-lee", name) or ""
-        peer.radicale.put("dr-lee", name, text.replace("END:VEVENT", "COMMENT:Bring the chart\r\nEND:VEVENT"))
 
-    await asyncio.gather(adapter.cancel_appointment(pims_id, "x"), staff_in_between())
-    assert (await shown(adapter, pims_id)).status == "cancelled"
-    assert "COMMENT:Bring the chart" in (peer.radicale.text("dr-lee", name) or "")
+def annotate(peer: CalDavPeer, pims_id: str) -> None:
+    """Write something into the doctor's copy, as staff do."""
+    text = peer.radicale.text("dr-lee", f"{pims_id}.ics") or ""
+    peer.radicale.put("dr-lee", f"{pims_id}.ics", text.replace("END:VEVENT", "COMMENT:Bring the chart\r\nEND:VEVENT"))
+
+
+async def test_a_repeated_creation_leaves_what_staff_wrote_since(peer: CalDavPeer, adapter: CalDavAdapter) -> None:
+    draft, key = peer.draft(), peer.key()
+    pims_id = await adapter.create_appointment(draft, key)
+    annotate(peer, pims_id)
+    assert await adapter.create_appointment(draft, key) == pims_id
+    assert "COMMENT:Bring the chart" in (peer.radicale.text("dr-lee", f"{pims_id}.ics") or "")
 
 
 async def test_the_copy_that_was_touched_last_tells_the_time(peer: CalDavPeer, adapter: CalDavAdapter) -> None:
@@ -274,16 +321,8 @@ async def test_a_second_calendar_that_cannot_be_written_leaves_the_outcome_unkno
     peer: CalDavPeer, adapter: CalDavAdapter
 ) -> None:
     draft, key = peer.draft(), peer.key()
-    await adapter.find("appointment", key)
-    before = len(peer.line.asked)
-
-    async def slow_down_the_second() -> None:
-        while not any(asked.startswith("PUT") for asked in peer.line.asked[before:]):
-            await asyncio.sleep(0)
-        await peer.order("rate_limited", "write")
-
-    outcome, _ = await asyncio.gather(
-        adapter.create_appointment(draft, key), slow_down_the_second(), return_exceptions=True
-    )
-    assert isinstance(outcome, PimsUnavailable)
-    assert outcome.outcome_unknown
+    peer.line.before_writes += [lambda: None, lambda: peer.line.orders.update({"write": "rate_limited"})]
+    with pytest.raises(PimsUnavailable) as failed:
+        await adapter.create_appointment(draft, key)
+    assert failed.value.outcome_unknown
+    assert await adapter.find("appointment", key) is None
