@@ -35,11 +35,8 @@ from booking.sync import sync
 from booking.sync.silence import list_feed
 from booking.write_back import deliver_due
 from pims_adapters._agent import protocol
-from pims_adapters._agent.agent.folder import Folder
-from pims_adapters._agent.agent.journal import Journal
-from pims_adapters._agent.agent.line import Line
 from pims_adapters._agent.agent.run import Agent
-from pims_adapters._agent.agent.simulator import SimulatorSource
+from tests.agent import opened_agent
 from tests.booking.steps import SITE
 from tests.clinic import Dialect, Simulator, running_simulator
 from tests.widget.oak_lane import SECRET_KEY, running, settings_of
@@ -62,15 +59,6 @@ def within(app: Litestar) -> httpx.ASGITransport:
     return httpx.ASGITransport(app, client=("192.0.2.7", 50_000))  # type: ignore[arg-type]  # narrower words for ASGI
 
 
-class LineWithin(Line):
-    """An agent's line to an application in this process."""
-
-    def __init__(self, app: Litestar, token: str) -> None:
-        self._http = httpx.AsyncClient(
-            transport=within(app), base_url=HERE, headers={"Authorization": f"Bearer {token}"}
-        )
-
-
 @dataclass(frozen=True)
 class Lakeside:
     """The practice with everything around it."""
@@ -83,6 +71,7 @@ class Lakeside:
     app: Litestar
     token: str
     folder: Path
+    database_url: str
     type_id: UUID
 
     # What happens without anybody waiting for it
@@ -93,16 +82,9 @@ class Lakeside:
     @asynccontextmanager
     async def agent(self) -> AsyncIterator[Agent]:
         """Lend an agent that does nothing by itself."""
-        line, source = LineWithin(self.app, self.token), SimulatorSource(self.clinic.url)
-        kept = Folder(self.folder)
-        journal = Journal(kept.journal, source.now())
-        try:
-            yield Agent(line, source, journal)
-        finally:
-            journal.close()
-            kept.close()
-            await source.close()
-            await line.close()
+        transport = within(self.app)
+        async with opened_agent(HERE, self.token, self.clinic, self.folder, transport=transport) as agent:
+            yield agent
 
     async def look(self) -> None:
         """Let the agent push what is new and leave."""
@@ -298,7 +280,7 @@ async def open_lakeside(
     try:
         with running_simulator(dialect, now=today, options="--weeks=2") as clinic:
             async with running(settings_of(url, valkey.url)) as app:
-                yield await _set_up(pool, clinic, adapters, app, folder)
+                yield await _set_up(pool, clinic, adapters, app, folder, url)
     finally:
         await adapters.close()
         await pool.close()
@@ -306,7 +288,7 @@ async def open_lakeside(
         await admin.close()
 
 
-async def _set_up(pool: Pool, clinic: Simulator, adapters: Adapters, app: Litestar, folder: Path) -> Lakeside:
+async def _set_up(pool: Pool, clinic: Simulator, adapters: Adapters, app: Litestar, folder: Path, url: str) -> Lakeside:
     about = clinic.ask("about").json()
     practice = _practice(clinic.dialect, about["timezone"])
     practice_id, connection_id = practice.practice_id, uuid4()
@@ -327,7 +309,7 @@ async def _set_up(pool: Pool, clinic: Simulator, adapters: Adapters, app: Litest
         _, token = await issue_token(conn, practice_id, connection_id, by=uuid4(), secret_key=SECRET_KEY, now=now())
         connection = await connections.connection_of(conn, practice_id)
     assert connection is not None
-    lakeside = Lakeside(pool, practice, connection, clinic, adapters, app, token, folder, UUID(int=0))
+    lakeside = Lakeside(pool, practice, connection, clinic, adapters, app, token, folder, url, UUID(int=0))
     await lakeside.sync()
     offered = await appointment_types_of(lakeside)
     wellness = _wellness(offered["Wellness exam"], clinic.types()[0].id)
@@ -338,7 +320,7 @@ async def _set_up(pool: Pool, clinic: Simulator, adapters: Adapters, app: Litest
             await mirror.set_roles(conn, practice_id, f"room/{getattr(room, 'id', '')}", ["exam room"])
         await appointment_types.configure_appointment_type(conn, practice_id, wellness, position=1)
     type_id = wellness.appointment_type_id
-    return Lakeside(pool, practice, connection, clinic, adapters, app, token, folder, type_id)
+    return Lakeside(pool, practice, connection, clinic, adapters, app, token, folder, url, type_id)
 
 
 async def appointment_types_of(lakeside: Lakeside) -> dict[str, UUID]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,12 +11,15 @@ from pathlib import Path
 import pytest
 
 import pims_adapters.avimark
+from booking.worker import work
 from pims_adapters import contract, open_adapter, systems
 from pims_adapters._agent.marker import marker
 from pims_adapters.contract import ABILITIES, ConversationDraft, abilities_of
+from tests.booking.steps import SITE
 from tests.lakeside import Lakeside, open_lakeside
 from widget.embedded import PostgresServer, ValkeyServer
 
+PROVE = bool(os.environ.get("VETSLOT_PROVE"))
 FIVE_MINUTES = timedelta(minutes=5)
 
 
@@ -214,6 +219,39 @@ async def test_a14_without_a_default_exporter_no_conversation_is_exported(lakesi
     with pytest.raises(contract.PimsMisconfigured, match="choose who exports"):
         await adapter.export_conversation(conversation(client.id, patient.id), "CONV-2")
     assert "CONV-2" not in str(lakeside.clinic.state()["documents"])
+
+
+async def test_with_an_agent_that_is_well_a_booking_is_read_back_within_seconds(
+    lakeside: Lakeside, redis_url: str
+) -> None:
+    working = asyncio.create_task(
+        work(
+            database_url=lakeside.database_url,
+            redis_url=redis_url,
+            site=SITE,
+            smtp_url=None,
+            mail_from="",
+            dev_mailbox=True,
+            sync_every=timedelta(minutes=1),
+        )
+    )
+    try:
+        async with lakeside.beside(), asyncio.timeout(120):
+            for number in range(60 if PROVE else 4):
+                await lakeside.new_clients_booking(f"+1212555{2000 + number}", f"Quick {number}")
+            unwritten = "SELECT count(*) FROM write_back WHERE action = 'create' AND state IN ('queued', 'sending')"
+            while await lakeside.value(unwritten):
+                await asyncio.sleep(0.05)
+    finally:
+        working.cancel()
+        await asyncio.wait([working])
+    rows = await lakeside.fetch(
+        """SELECT extract(epoch FROM max(w.written_at - w.queued_at))::float AS seconds FROM write_back w
+           JOIN appointment a USING (practice_id, appointment_id) JOIN client c USING (practice_id, client_id)
+           WHERE c.family_name LIKE 'Quick %' GROUP BY w.appointment_id"""
+    )
+    seconds = sorted(row["seconds"] for row in rows)
+    assert seconds[len(seconds) * 95 // 100] < (3 if PROVE else 10), seconds
 
 
 def conversation(client: str, patient: str) -> ConversationDraft:
