@@ -17,7 +17,9 @@ from booking.db import connections, feeds, practices
 from booking.db.connections import Connection
 from booking.db.feeds import Feed
 from booking.db.pool import Pool, across_practices, of_practice
+from booking.local_days import local_date
 from booking.site import Site
+from booking.sync.drift import MOST_DAYS, compare
 from booking.sync.pages import known_feeds, sync_feed
 from booking.sync.rhythm import LONGEST_PAUSE, after_failure, next_time
 from booking.sync.silence import list_feed
@@ -132,6 +134,10 @@ class Keeping:
                     feed, practice.timezone, self._clock(), most=self._most, nights=connection.import_settings
                 )
                 await self._note_imported(connection)
+            if complete and feed.listing == "far":
+                today = local_date(self._clock(), practice.timezone)
+                last = today + timedelta(days=MOST_DAYS - 1)
+                await compare(self._pool, adapter, connection, today, last, clock=self._clock)
         except PimsError as failure:
             await self._note(connection, failure, feed)
         finally:

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from booking.connect.mapping import ImportSettings
-from booking.db import feeds
+from booking.db import drift, feeds
 from booking.db.connections import Connection
 from booking.db.feeds import Feed
 from booking.db.pool import Pool, across_practices, speak_json
@@ -78,6 +78,21 @@ async def test_a_change_there_is_in_the_offers_within_a_minute_and_at_once_when_
     sides.now += timedelta(seconds=19)
     assert await do_round(sides, keeper) == ["schedule"]
     assert taken not in await sides.free("dental")
+
+
+async def test_each_night_the_copy_is_compared_with_the_pims(sides: TwoSides) -> None:
+    pims_id = sides.staff_book(0, 0, "ada")
+    keeper = keeping(sides)
+    await do_round(sides, keeper)
+    await do_round(sides, keeper)
+    sides.now += 25 * 60 * MINUTE
+    await do_round(sides, keeper)
+    async with across_practices(sides.pool) as conn:
+        report = await drift.last_report(conn, sides.elm.practice.practice_id)
+    assert await sides.theirs(pims_id) is not None
+    assert report is not None
+    assert (report.at, report.differing) == (sides.now, 0)
+    assert report.compared > 0
 
 
 async def test_a_feed_that_fails_keeps_no_other_waiting_and_says_why(sides: TwoSides) -> None:
