@@ -78,12 +78,12 @@ def main() -> None:
 
 
 @contextmanager
-def running_worker(database_url: str, redis_url: str) -> Iterator[None]:
+def running_worker(database_url: str, redis_url: str, *, secret_key: str = SECRET_KEY) -> Iterator[None]:
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "SECRET_KEY": SECRET_KEY,
+        "SECRET_KEY": secret_key,
         "DEV_MAILBOX": "1",
         "SYNC_SECONDS": "5",
         "LOG_LEVEL": "error",
