@@ -69,7 +69,7 @@ class Lakeside:
     async def deliver(self, *, after: timedelta = timedelta()) -> int:
         """Write back what is due, as a worker does; `after`: so much later."""
         practice_id = self.practice.practice_id
-        return await deliver_due(self.pool, await self.adapter(), practice_id, clock=lambda: now() + after)
+        return await deliver_due(self.pool, await self.adapter(), practice_id, site=SITE, clock=lambda: now() + after)
 
     async def written(self, rounds: int = 20) -> dict[str, list[str]]:
         """Write back, later and later, until nothing is open; the states of all write-backs by their kind."""
@@ -84,7 +84,9 @@ class Lakeside:
     async def let_pass(self, time: timedelta) -> None:
         """Let what waits in the outbox and on the agent's line be so much older."""
         async with across_practices(self.pool) as conn:
-            await conn.execute("UPDATE write_back SET due_at = due_at - $1::interval", time)
+            await conn.execute(
+                "UPDATE write_back SET due_at = due_at - $1::interval, sent_at = sent_at - $1::interval", time
+            )
             await conn.execute(
                 """UPDATE agent_call SET asked_at = asked_at - $1::interval, deadline = deadline - $1::interval,
                    fetched_at = fetched_at - $1::interval""",
