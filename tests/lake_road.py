@@ -1,4 +1,4 @@
-"""Lakeside Veterinary Clinic: a practice whose on-premises PIMS, the clinic simulator, speaks to us through its agent.
+"""Lake Road: a practice whose PIMS, the clinic simulator, speaks through its agent; booked by functions, not requests.
 
 All of it is real but the PIMS: the web server that the agent talks to, the line through PostgreSQL, sync, write-back.
 """
