@@ -26,7 +26,7 @@ from pims_adapters._agent.marker import marker
 from tests.agent import agent_process, opened_agent
 from tests.booking.api.serving import served
 from tests.clinic import Simulator, running_simulator
-from tests.lake_road import Lakeside, now, open_lakeside, read_and_configure
+from tests.lake_road import LakeRoad, now, open_lake_road, read_and_configure
 from tests.widget.oak_lane import SECRET_KEY
 from widget.embedded import PostgresServer, ValkeyServer, remove_state
 
@@ -61,33 +61,33 @@ def main() -> None:
 
 async def measure(database_url: str, redis_url: str, clinic: Simulator, state: Path) -> None:
     async with await connect(database_url, max_size=20) as pool, served(database_url, redis_url) as address:
-        lakeside = await open_lakeside(pool, clinic)
-        async with opened_agent(address, lakeside.token, clinic, state / "first") as agent:
+        lake_road = await open_lake_road(pool, clinic)
+        async with opened_agent(address, lake_road.token, clinic, state / "first") as agent:
             await agent.run_once()
-        await read_and_configure(lakeside, clinic)
+        await read_and_configure(lake_road, clinic)
         with (
             running_worker(database_url, redis_url, secret_key=SECRET_KEY.decode()),
-            agent_process(address, lakeside.token, clinic, state / "agent", options="--log-level=warning"),
+            agent_process(address, lake_road.token, clinic, state / "agent", options="--log-level=warning"),
         ):
             await asyncio.sleep(5)  # the worker and the agent are there when the first client comes
             print(f"Machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
             print(f"Load: {BOOKINGS} bookings by new clients, one every {EVERY_SECONDS:g} s: three records each\n")
             for number in range(BOOKINGS):
                 began = perf_counter()
-                await lakeside.book(number)
+                await lake_road.book(number)
                 await asyncio.sleep(max(0.0, EVERY_SECONDS - (perf_counter() - began)))
-            seconds = await until_written(lakeside)
+            seconds = await until_written(lake_road)
             row("commit to read back, through the agent", seconds, goal=WRITTEN_GOAL_SECONDS)
-            await check_pims(lakeside, clinic)
-            row("a block-off in the PIMS until it is out", await seen(lakeside, clinic), goal=SEEN_GOAL_SECONDS)
-        await lakeside.adapters.close()
+            await check_pims(lake_road, clinic)
+            row("a block-off in the PIMS until it is out", await seen(lake_road, clinic), goal=SEEN_GOAL_SECONDS)
+        await lake_road.adapters.close()
 
 
-async def until_written(lakeside: Lakeside) -> list[float]:
+async def until_written(lake_road: LakeRoad) -> list[float]:
     """Wait until every appointment is written; the seconds that each took from its booking on."""
     async with asyncio.timeout(120):
         while True:
-            async with across_practices(lakeside.pool) as conn:
+            async with across_practices(lake_road.pool) as conn:
                 rows = await conn.fetch(
                     """SELECT state, extract(epoch FROM written_at - queued_at)::float AS seconds
                        FROM write_back WHERE kind = 'appointment'"""
@@ -97,9 +97,9 @@ async def until_written(lakeside: Lakeside) -> list[float]:
             await asyncio.sleep(0.2)
 
 
-async def check_pims(lakeside: Lakeside, clinic: Simulator) -> None:
+async def check_pims(lake_road: LakeRoad, clinic: Simulator) -> None:
     """Ask the PIMS itself: each booking once."""
-    async with across_practices(lakeside.pool) as conn:
+    async with across_practices(lake_road.pool) as conn:
         references = [
             row["reference"] for row in await conn.fetch("SELECT reference FROM appointment WHERE source = 'online'")
         ]
@@ -109,17 +109,17 @@ async def check_pims(lakeside: Lakeside, clinic: Simulator) -> None:
         raise Wrong(f"{BOOKINGS} bookings are {len(references)} appointments with us and {sum(found)} in the PIMS.")
 
 
-async def seen(lakeside: Lakeside, clinic: Simulator) -> list[float]:
+async def seen(lake_road: LakeRoad, clinic: Simulator) -> list[float]:
     """Let staff block off one time after another; the seconds until each is offered no more."""
     seconds = []
-    day = local_date(now(), lakeside.practice.timezone) + timedelta(days=3)
+    day = local_date(now(), lake_road.practice.timezone) + timedelta(days=3)
     for _ in range(CHANGES):
-        start = (await lakeside.slots(day))[0].start
+        start = (await lake_road.slots(day))[0].start
         began = perf_counter()
         for provider in clinic.providers():
-            clinic.block_off(lakeside.local(start), 30, staff=provider.id)
+            clinic.block_off(lake_road.local(start), 30, staff=provider.id)
         async with asyncio.timeout(120):
-            while start in [slot.start for slot in await lakeside.slots(day, 1)]:  # noqa: ASYNC110 - another process
+            while start in [slot.start for slot in await lake_road.slots(day, 1)]:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
         seconds.append(perf_counter() - began)
     return seconds

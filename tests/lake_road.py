@@ -43,7 +43,7 @@ def now() -> datetime:
 
 
 @dataclass
-class Lakeside:
+class LakeRoad:
     """The practice, and what a worker has open for it."""
 
     pool: Pool
@@ -143,13 +143,13 @@ class Lakeside:
         )
 
 
-async def open_lakeside(pool: Pool, clinic: Simulator) -> Lakeside:
+async def open_lake_road(pool: Pool, clinic: Simulator) -> LakeRoad:
     """Add the practice with its connection and its agent's token; nothing has been read of its PIMS."""
     practice_id, connection_id = uuid4(), uuid4()
     practice = Practice(
         practice_id=practice_id,
-        slug="lakeside",
-        name="Lakeside Veterinary Clinic",
+        slug="lake-road",
+        name="Lake Road Animal Clinic",
         timezone="America/New_York",
         region="US",
         phone="+12125550100",
@@ -178,14 +178,14 @@ async def open_lakeside(pool: Pool, clinic: Simulator) -> Lakeside:
         await connections.put_connection(conn, connection)
         _, token = await issue_token(conn, practice_id, connection_id, by=uuid4(), secret_key=SECRET_KEY, now=now())
     adapters = Adapters(pool, secret_key=SECRET_KEY, clock=now)
-    return Lakeside(pool, practice, connection_id, token, adapters, UUID(int=0))
+    return LakeRoad(pool, practice, connection_id, token, adapters, UUID(int=0))
 
 
-async def read_and_configure(lakeside: Lakeside, clinic: Simulator) -> None:
+async def read_and_configure(lake_road: LakeRoad, clinic: Simulator) -> None:
     """Read the PIMS once through its agent, and say with us who can do what and what may be booked."""
-    practice_id = lakeside.practice.practice_id
-    await lakeside.sync()
-    async with across_practices(lakeside.pool) as conn, conn.transaction():
+    practice_id = lake_road.practice.practice_id
+    await lake_road.sync()
+    async with across_practices(lake_road.pool) as conn, conn.transaction():
         for provider in clinic.providers():
             await mirror.set_roles(conn, practice_id, f"staff/{provider.id}", [VETERINARIAN])
         for room in clinic.rows("room"):
@@ -209,4 +209,4 @@ async def read_and_configure(lakeside: Lakeside, clinic: Simulator) -> None:
             ),
             position=1,
         )
-    lakeside.type_id = wellness.appointment_type_id
+    lake_road.type_id = wellness.appointment_type_id
