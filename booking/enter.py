@@ -15,11 +15,13 @@ from msgspec import Struct
 from booking.calendar_file import calendar_file
 from booking.claims import Claimed
 from booking.contacts import Contact
+from booking.conversations import opened_by
 from booking.db.appointment_types import AppointmentType
 from booking.db.appointments import Answered, Appointment, Source
 from booking.db.bookings import Creation, Reached, Rows, insert_booking, new_client_row
 from booking.db.clients import NOWHERE, Client, Patient, Where
 from booking.db.connections import Writes
+from booking.db.conversations import NewConversation, NewMessage
 from booking.db.messages import Message
 from booking.db.pool import Connection
 from booking.db.practices import Practice
@@ -69,6 +71,7 @@ async def enter(
     practice_id, party = practice.practice_id, agreed.party
     visits = _visits(agreed, now)
     token = manage_token(site.secret_key, practice_id, visits[0].appointment_id)
+    opened = [_conversation(practice, agreed, visits)] if agreed.source == "online" else []
     rows = Rows(
         new_clients=[new_client_row(party.client, party.where)] if party.new_client else [],
         reached=[
@@ -85,6 +88,8 @@ async def enter(
         messages=[]
         if agreed.contact is None
         else [_confirmation(practice, agreed, agreed.contact, visits, site, token)],
+        conversations=[one for one, _ in opened],
+        said=[one for _, one in opened],
         key=key,
     )
     if await insert_booking(conn, practice_id, rows, now):
@@ -159,6 +164,20 @@ def _outbox(visits: tuple[Appointment, ...], party: Party, writes: Writes | None
             create(one, "patient", one.patient_id, f"{key}-P")
         create(one, "appointment", one.appointment_id, key)
     return outbox
+
+
+def _conversation(
+    practice: Practice, agreed: Agreed, visits: tuple[Appointment, ...]
+) -> tuple[NewConversation, NewMessage]:
+    return opened_by(
+        practice,
+        visits,
+        agreed.party.patients,
+        type_name=agreed.appointment_type.name,
+        contact=agreed.contact,
+        reason=agreed.reason,
+        answers=agreed.answers,
+    )
 
 
 def _confirmation(

@@ -135,6 +135,11 @@ def no_longer_free_message(
     return _change_message(practice, contact, "no_longer_free", f"{name}’s visit needs another time", body, None)
 
 
+def reply_message(practice: Practice, contact: Contact, title: str, words: str) -> Message:
+    """Write the message that brings a client what the practice says in a conversation."""
+    return _change_message(practice, contact, "reply", f"{practice.name}: {title}", f"{practice.name}: {words}", None)
+
+
 def declined_message(practice: Practice, contact: Contact, patient_name: str, words: str) -> Message:
     """Write the message that says why the practice cannot give an appointment that was asked for."""
     subject = f"Your request to {practice.name} for {patient_name}"

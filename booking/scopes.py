@@ -10,6 +10,8 @@ Scope = Literal[
     "schedule:read",
     "schedule:write",
     "clients:read",
+    "conversations:read",
+    "conversations:write",
     "configuration:read",
     "configuration:write",
     "connection:write",
@@ -22,6 +24,8 @@ EVERYTHING: Final[frozenset[Scope]] = frozenset(get_args(Scope))
 OF_ROLE: Final[dict[Role, frozenset[Scope]]] = {
     "owner": EVERYTHING,
     "manager": EVERYTHING - {"keys:write"},
-    "front_desk": frozenset({"schedule:read", "schedule:write", "clients:read"}),
-    "read_only": frozenset({"schedule:read", "clients:read", "configuration:read"}),
+    "front_desk": frozenset(
+        {"schedule:read", "schedule:write", "clients:read", "conversations:read", "conversations:write"}
+    ),
+    "read_only": frozenset({"schedule:read", "clients:read", "conversations:read", "configuration:read"}),
 }

@@ -28,6 +28,7 @@ from booking.site import Site
 from booking.webhooks import announce
 from booking.write_back_changes import change
 from booking.write_back_creations import create
+from booking.write_back_exports import export
 from booking.write_back_outcomes import (
     Collided,
     LeaseLost,
@@ -48,6 +49,14 @@ MOST_ATTEMPTS = 40
 AT_ONCE = 4
 LONGEST_PAUSE = timedelta(minutes=5)
 FOR_ANOTHER = timedelta(minutes=1)  # whoever waits is woken; this is for what no one wakes
+DOES = {
+    "create": create,
+    "change": change,
+    "cancel": change,
+    "confirm": change,
+    "status": change,
+    "export": export,
+}
 EVENTS: dict[str, Event] = {"written": "write_back.written", "needs_attention": "write_back.needs_attention"}
 
 log = structlog.get_logger()
@@ -114,7 +123,7 @@ async def _deliver(
 
 async def _try(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock: Callable[[], datetime]) -> Outcome:
     """Write one record and turn whatever goes wrong into an outcome. What is raised here was not sent by this try."""
-    do = create if leased.action == "create" else change
+    do = DOES[leased.action]
     try:
         async with asyncio.timeout(CALL_LIMIT.total_seconds()):
             return await do(pool, adapter, leased, clock)
@@ -159,9 +168,11 @@ async def _keep(
     # In the order in which everybody locks: the appointment, the connection, its outbox.
     if isinstance(outcome, Written):
         outcome = await _stands(conn, leased, outcome)
-    if isinstance(outcome, Matched) and leased.kind != "appointment":
-        await settle_match(conn, leased.practice_id, leased.kind, leased.subject_id, outcome, now)
+    if isinstance(outcome, Matched) and leased.record != "appointment":
+        await settle_match(conn, leased.practice_id, leased.record, leased.subject_id, outcome, now)
     state, kept = _settled(leased, outcome, now)
+    if isinstance(outcome, Waits) and not await write_backs.still_unwritten(conn, leased.practice_id, outcome.for_id):
+        kept = msgspec.structs.replace(kept, due_at=now, waits_for=None)
     as_expected = isinstance(outcome, Waits | Repaired) or (isinstance(outcome, Postponed) and outcome.expected)
     late = state not in ("written", "superseded") and not as_expected
     if told:
@@ -183,7 +194,7 @@ async def _stands(conn: Connection, leased: WriteBack, written: Written) -> Writ
     """Remember how the PIMS shows it, and under which identifier, unless that is another one's."""
     practice_id = leased.practice_id
     if written.pims_id is not None and not await identify(
-        conn, practice_id, leased.kind, leased.subject_id, written.pims_id
+        conn, practice_id, leased.record, leased.subject_id, written.pims_id
     ):
         return Stuck(
             reason="In the PIMS this record belongs to another booking of ours. Please look there.", known=False

@@ -49,7 +49,7 @@ async def create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock
         return await _link(pool, adapter, leased, leased.link_to)
     # Only the very first try may send without looking: any other may follow one whose fate nobody heard of.
     first_try = leased.was == "queued" and leased.attempts == 1 and leased.sent_at is None
-    found = None if first_try else await adapter.find(leased.kind, leased.key)
+    found = None if first_try else await adapter.find(leased.record, leased.key)
     if found is None:
         outcome = still_to_be_shown(leased, adapter.write_lag, clock())
         if outcome is not None:
@@ -144,7 +144,7 @@ async def _read_back(
     sent: bool = False,
 ) -> Outcome:
     try:
-        shown = await adapter.read(leased.kind, pims_id)
+        shown = await adapter.read(leased.record, pims_id)
     except pims.PimsUnavailable as failure:
         return Postponed(reason=f"Written, but not read back yet. {failure}")
     if shown is None and sent and adapter.write_lag:
@@ -248,7 +248,7 @@ async def waits_for(conn: Connection, leased: WriteBack, subject_id: UUID | None
 
 async def _link(pool: Pool, adapter: Writes, leased: WriteBack, pims_id: str) -> Outcome:
     """Look at the record that staff say this is; it is taken where nothing speaks against it."""
-    shown = await adapter.read(leased.kind, pims_id)
+    shown = await adapter.read(leased.record, pims_id)
     if shown is None:
         return Stuck(reason=f"The PIMS has no {leased.kind} {pims_id}. Please check the identifier.", known=False)
     async with of_practice(pool, leased.practice_id) as conn:

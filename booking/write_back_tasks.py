@@ -48,7 +48,7 @@ async def relink(pool: Pool, practice_id: UUID, write_back_id: UUID, *, pims_id:
     """
     async with of_practice(pool, practice_id) as conn, conn.transaction():
         line = await _line(conn, practice_id, write_back_id)
-        if line.action != "create":
+        if line.action != "create" or line.kind == "conversation":
             raise NotLinkable(NotLinkable.__doc__)
         if line.state not in ("needs_attention", "queued", "unknown"):
             raise WriteBackSettled(WriteBackSettled.__doc__)
@@ -75,6 +75,7 @@ async def done_by_hand(
         if (
             pims_id is not None
             and line.action == "create"
+            and line.kind != "conversation"
             and not await identify(conn, practice_id, line.kind, line.subject_id, pims_id)
         ):
             raise RecordTaken(RecordTaken.__doc__)

@@ -57,6 +57,7 @@ from booking.connect.refusals import (
     TermsNotAccepted,
 )
 from booking.contacts import ContactUnreadableError
+from booking.conversations import ConversationClosed, ConversationUnknown, NobodyToReach, NothingToExportTo
 from booking.details import DetailsRefused
 from booking.holds import HoldUnknown
 from booking.identify import CannotBeEmailed, CannotBeTexted
@@ -179,6 +180,10 @@ PROBLEMS: dict[type[Exception], Kind] = {
     MadeInPims: Kind(status=409, code="made-in-pims", title="This is the PIMS's to change"),
     CannotStandSo: Kind(status=409, code="cannot-stand-so", title="It is cancelled"),
     ContactMissing: Kind(status=422, code="contact-missing", title="No way to reach the client"),
+    ConversationUnknown: Kind(status=404, code="conversation-unknown", title="No such conversation"),
+    ConversationClosed: Kind(status=409, code="conversation-closed", title="The conversation is closed"),
+    NobodyToReach: Kind(status=409, code="nobody-to-reach", title="No contact to reply to"),
+    NothingToExportTo: Kind(status=409, code="nothing-to-export-to", title="No system to export to"),
     WriteBackUnknown: Kind(status=404, code="write-back-unknown", title="No such write-back"),
     WriteBackSettled: Kind(status=409, code="write-back-settled", title="Nothing to do for it now"),
     RecordTaken: Kind(status=409, code="record-taken", title="Another booking's record"),

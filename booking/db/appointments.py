@@ -112,7 +112,7 @@ LEFT JOIN client c ON c.practice_id = a.practice_id AND c.client_id = a.client_i
 LEFT JOIN patient p ON p.practice_id = a.practice_id AND p.patient_id = a.patient_id
 LEFT JOIN LATERAL (
   SELECT state, reason, written_at, due_at FROM write_back
-  WHERE practice_id = a.practice_id AND appointment_id = a.appointment_id
+  WHERE practice_id = a.practice_id AND appointment_id = a.appointment_id AND kind <> 'conversation'
   ORDER BY array_position('{needs_attention,unknown,sending,queued,superseded,written}'::text[], state),
     (kind = 'appointment') DESC, position LIMIT 1
 ) w ON true

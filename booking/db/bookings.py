@@ -11,6 +11,7 @@ from msgspec import Struct
 from booking.contacts import Contact
 from booking.db.appointments import Appointment, Source
 from booking.db.clients import Client, Patient, Where
+from booking.db.conversations import NewConversation, NewMessage
 from booking.db.messages import Message
 from booking.db.pool import Connection, only
 from pims_adapters.contract import Kind
@@ -73,6 +74,8 @@ class Rows(Struct, frozen=True, kw_only=True):
     manage_token_hash: bytes
     outbox: Sequence[Creation]
     messages: Sequence[Message]
+    conversations: Sequence[NewConversation]
+    said: Sequence[NewMessage]
     key: str | None
 
 
@@ -107,6 +110,15 @@ WITH new_client AS (
     created_at)
   SELECT $1, message_id, channel, purpose, recipient, subject, body, attachment, $2, $2
   FROM jsonb_populate_recordset(NULL::message, $12)
+), conversations AS (
+  INSERT INTO conversation (practice_id, conversation_id, client_id, patient_id, appointment_id, title, contact,
+    opened_at, last_at)
+  SELECT $1, conversation_id, client_id, patient_id, appointment_id, title, contact, $2, $2
+  FROM jsonb_populate_recordset(NULL::conversation, $15)
+), said AS (
+  INSERT INTO conversation_message (practice_id, conversation_message_id, conversation_id, author, text, at)
+  SELECT $1, conversation_message_id, conversation_id, 'booking', text, $2
+  FROM jsonb_populate_recordset(NULL::conversation_message, $16)
 ), kept AS (
   UPDATE idempotency SET answer = to_jsonb($14::text) WHERE practice_id = $1 AND key = $13
 )
@@ -132,5 +144,7 @@ async def insert_booking(conn: Connection, practice_id: UUID, rows: Rows, now: d
         rows.messages,
         rows.key,
         rows.visits[0].reference,
+        rows.conversations,
+        rows.said,
     )
     return bool(only(row))

@@ -103,6 +103,10 @@ SELECT FROM appointment WHERE practice_id = $1 AND patient_id = $2 ORDER BY appo
 """
 GIVE_APPOINTMENTS_OF_CLIENT = "UPDATE appointment SET client_id = $3 WHERE practice_id = $1 AND client_id = $2"
 GIVE_APPOINTMENTS_OF_PATIENT = "UPDATE appointment SET patient_id = $3 WHERE practice_id = $1 AND patient_id = $2"
+GIVE_CONVERSATIONS = "UPDATE conversation SET client_id = $3 WHERE practice_id = $1 AND client_id = $2"
+GIVE_CONVERSATIONS_OF_PATIENT = """
+UPDATE conversation SET patient_id = $3 WHERE practice_id = $1 AND patient_id = $2
+"""
 GIVE_PATIENTS = "UPDATE patient SET client_id = $3 WHERE practice_id = $1 AND client_id = $2"
 SET_CLIENT_ASIDE = """
 WITH dropped AS (DELETE FROM client_contact WHERE practice_id = $1 AND client_id = $2)
@@ -124,10 +128,12 @@ async def take_place_of(
         await conn.execute(LOCK_APPOINTMENTS_OF_CLIENT, practice_id, mine)
         await conn.execute(GIVE_APPOINTMENTS_OF_CLIENT, practice_id, mine, known)
         await conn.execute(GIVE_PATIENTS, practice_id, mine, known)
+        await conn.execute(GIVE_CONVERSATIONS, practice_id, mine, known)
         await conn.execute(SET_CLIENT_ASIDE, practice_id, mine, known)
     else:
         await conn.execute(LOCK_APPOINTMENTS_OF_PATIENT, practice_id, mine)
         await conn.execute(GIVE_APPOINTMENTS_OF_PATIENT, practice_id, mine, known)
+        await conn.execute(GIVE_CONVERSATIONS_OF_PATIENT, practice_id, mine, known)
         await conn.execute(SET_PATIENT_ASIDE, practice_id, mine, known)
 
 

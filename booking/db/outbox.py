@@ -8,8 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from booking.db.pool import Connection, many, one
-from booking.db.write_backs import Action, State
-from pims_adapters.contract import Kind
+from booking.db.write_backs import Action, State, Subject
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -19,7 +18,7 @@ class Line(Struct, frozen=True, kw_only=True):
     position: int
     appointment_id: UUID
     reference: str | None
-    kind: Kind
+    kind: Subject
     subject_id: UUID
     action: Action
     state: State
@@ -58,7 +57,8 @@ async def outbox(
 OF_APPOINTMENTS = f"""
 SELECT {LINE}
 FROM write_back w JOIN appointment a ON a.practice_id = w.practice_id AND a.appointment_id = w.appointment_id
-WHERE w.practice_id = $1 AND w.appointment_id = ANY($2::uuid[]) ORDER BY w.position LIMIT 200
+WHERE w.practice_id = $1 AND w.appointment_id = ANY($2::uuid[]) AND w.kind <> 'conversation'
+ORDER BY w.position LIMIT 200
 """
 
 

@@ -12,7 +12,8 @@ from booking.db.appointments import Status
 from booking.db.pool import Connection, affected, one
 from pims_adapters.contract import Kind, Visitor
 
-Action = Literal["create", "change", "cancel", "confirm", "status"]
+Action = Literal["create", "change", "cancel", "confirm", "status", "export"]
+Subject = Literal["client", "patient", "appointment", "conversation"]
 State = Literal["queued", "sending", "written", "unknown", "needs_attention", "superseded"]
 
 
@@ -27,7 +28,7 @@ class WriteBack(Struct, frozen=True, kw_only=True):
     write_back_id: UUID
     position: int
     appointment_id: UUID
-    kind: Kind
+    kind: Subject
     action: Action
     subject_id: UUID
     key: str
@@ -43,6 +44,13 @@ class WriteBack(Struct, frozen=True, kw_only=True):
     starts_at: datetime
     timezone: str
     was: State
+
+    @property
+    def record(self) -> Kind:
+        """What of the PIMS's records it is about. Raises `TypeError` for a conversation, which is none."""
+        if self.kind == "conversation":
+            raise TypeError("A conversation is no record that is created and read.")
+        return self.kind
 
 
 INSERT_CHANGE = """
@@ -141,7 +149,8 @@ WITH next AS (
       WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1) < $5
     AND NOT EXISTS (SELECT FROM write_back before
       WHERE before.practice_id = $2 AND before.appointment_id = w.appointment_id
-        AND before.position < w.position AND before.state NOT IN ('written', 'superseded'))
+        AND before.position < w.position AND before.state NOT IN ('written', 'superseded')
+        AND before.kind <> 'conversation')
   ORDER BY w.position LIMIT 1 FOR UPDATE OF w SKIP LOCKED
 )
 UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1, waits_for = NULL
@@ -275,6 +284,18 @@ async def state_of_unwritten(conn: Connection, practice_id: UUID, subject_id: UU
     """Return where the write-back of a record stands that the PIMS does not have yet."""
     row = await conn.fetchrow(UNWRITTEN, practice_id, subject_id)
     return None if row is None else row["state"]
+
+
+STILL_UNWRITTEN = """
+SELECT state FROM write_back WHERE practice_id = $1 AND subject_id = $2 AND action = 'create'
+ORDER BY position FOR SHARE
+"""
+
+
+async def still_unwritten(conn: Connection, practice_id: UUID, subject_id: UUID) -> bool:
+    """Say whether a record is still on its way, after whoever is just settling it: they release who waits by then."""
+    rows = await conn.fetch(STILL_UNWRITTEN, practice_id, subject_id)
+    return any(row["state"] not in ("written", "superseded") for row in rows)
 
 
 class AppointmentToWrite(Struct, frozen=True, kw_only=True):

@@ -141,3 +141,31 @@ class Noting(DemoAdapter):
                 marker=shown.marker,
             )
         return shown
+
+
+class Filing(DemoAdapter):
+    """A PIMS that keeps conversations; the answers to the first few are `lost`."""
+
+    def __init__(self, settings: dict[str, str], *, lost: int = 0) -> None:
+        super().__init__(Exchange.of(settings))
+        self._settings = settings
+        self.lost = [None] * lost
+        self.kept: dict[str, pims.ConversationDraft] = {}
+
+    def again(self) -> Filing:
+        """Return another adapter to the same PIMS."""
+        other = Filing(self._settings)
+        other.lost, other.kept = self.lost, self.kept
+        return other
+
+    async def export_conversation(self, draft: pims.ConversationDraft, key: str) -> str | None:
+        if key in self.kept:
+            raise AssertionError("It was sent twice.")
+        self.kept[key] = draft
+        if self.lost:
+            self.lost.pop()
+            raise pims.PimsUnavailable("No answer.", outcome_unknown=True)
+        return key
+
+    async def find_conversation(self, key: str) -> str | None:
+        return key if key in self.kept else None

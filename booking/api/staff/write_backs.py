@@ -16,7 +16,7 @@ from booking.api.staff.who import FromAnotherSite, Needs, NotSignedIn, ScopeMiss
 from booking.db import outbox
 from booking.db.outbox import Line
 from booking.db.pool import of_practice
-from booking.db.write_backs import Action, State
+from booking.db.write_backs import Action, State, Subject
 from booking.write_back_tasks import (
     NotLinkable,
     RecordTaken,
@@ -26,7 +26,6 @@ from booking.write_back_tasks import (
     relink,
     retry,
 )
-from pims_adapters.contract import Kind
 
 REFUSED = (NotSignedIn, ScopeMissing, FromAnotherSite)
 READ, WRITE = [Needs("schedule:read")], [Needs("schedule:write")]
@@ -42,7 +41,7 @@ class WriteBackShown(Struct, frozen=True, kw_only=True, rename="camel"):
     id: UUID
     appointment: UUID
     reference: str | None
-    kind: Kind
+    kind: Subject
     action: Action
     state: State
     reason: str | None

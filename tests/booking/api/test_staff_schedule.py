@@ -20,6 +20,7 @@ from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import browser_of, settings_of
 
 STAFF = f"{V1}/staff"
+CONVERSATIONS: tuple[Scope, ...] = ("conversations:read", "conversations:write")
 SECRET_KEY = b"a key of thirty-two bytes or more"
 
 
@@ -44,7 +45,7 @@ async def key_for(cedar_hill: CedarHill, *scopes: Scope) -> dict[str, str]:
 async def desk(cedar_hill: CedarHill, database_url: str, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """Return the front desk of Cedar Hill."""
     async with browser_of(settings_of(database_url, redis_url)) as client:
-        client.headers.update(await key_for(cedar_hill, "schedule:read", "schedule:write"))
+        client.headers.update(await key_for(cedar_hill, "schedule:read", "schedule:write", *CONVERSATIONS))
         yield client
 
 
@@ -309,3 +310,23 @@ async def test_whatever_staff_do_with_a_booking_stands_in_the_audit_log(
     assert (changes[0]["before"]["startsAt"], changes[0]["after"]["startsAt"]) == (made["start"], times[-1]["start"])
     assert {one["who"] for one in changes} == {"front desk"}
     assert changes[0]["id"] == made["visits"][0]["id"]
+
+
+async def test_conversations_are_listed_answered_and_closed(
+    desk: httpx.AsyncClient, api: httpx.AsyncClient, cedar_hill: CedarHill
+) -> None:
+    _, made = await sams_booking(api, cedar_hill)
+    (one,) = (await desk.get(f"{STAFF}/conversations", params={"state": "open"})).json()["items"]
+    assert (one["reference"], one["clientName"], one["contact"]) == (made["reference"], "Sam Field", SAMS_PHONE)
+    path = f"{STAFF}/conversations/{one['id']}"
+    key = {"Idempotency-Key": "reply"}
+    replied = await desk.post(f"{path}/replies", json={"message": "See you soon."}, headers=key)
+    assert replied.status_code == 201, replied.text
+    assert [each["author"] for each in (await desk.get(path)).json()["said"]] == ["booking", "practice"]
+    closed = await desk.post(f"{path}/close")
+    assert (closed.status_code, closed.json()["state"], closed.json()["export"]) == (200, "closed", None)
+    late = await desk.post(f"{path}/replies", json={"message": "Wait!"}, headers={"Idempotency-Key": "late"})
+    assert (late.status_code, late.json()["code"]) == (409, "conversation-closed")
+    assert (await desk.post(f"{path}/export")).json()["code"] == "nothing-to-export-to"
+    reader = await key_for(cedar_hill, "conversations:read")
+    assert (await api.post(f"{path}/close", headers=reader)).status_code == 403
