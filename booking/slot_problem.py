@@ -18,6 +18,7 @@ from availability import (
     Assignment,
     Need,
     Resource,
+    Rule,
     Slot,
     SlotProblem,
     Span,
@@ -129,14 +130,15 @@ async def slot_problem(
         )
         for number, one in enumerate(types)
     )
+    concerned = _concerned(stands, types)
     problem = SlotProblem(
         timezone=zone,
         now=now,
         window=window,
         closures=stands.closures,
         hours=practice.hours or None,
-        resources=_resources(stands, taken),
-        rules=stands.rules,
+        resources=_resources(stands, concerned, taken),
+        rules=tuple(_rule_on(one, concerned) for one in stands.rules),
         visits=visits,
         arrangement="back_to_back",
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
@@ -186,11 +188,29 @@ def candidates(
     return tuple(sorted((str(one.resource_id) for one in able), key=lambda id_: id_ not in preferred))
 
 
-def _resources(stands: Standing, taken: schedule.Taken) -> tuple[Resource, ...]:
+def _concerned(stands: Standing, types: tuple[AppointmentType, ...]) -> set[str]:
+    """Return the resources that could serve, and those whose time is theirs: most of a practice is not asked."""
+    roles = {need.role for one in types for step in one.steps for need in step.needs}
+    could = [one for one in stands.resources if roles.intersection(one.roles)]
+    people = {one.person for one in could if one.person is not None}
+    return {str(one.resource_id) for one in could} | {
+        str(one.resource_id) for one in stands.resources if one.person in people
+    }
+
+
+def _resources(stands: Standing, concerned: set[str], taken: schedule.Taken) -> tuple[Resource, ...]:
     return tuple(
         msgspec.structs.replace(column, busy=taken.busy[one.resource_id]) if one.resource_id in taken.busy else column
         for one, column in zip(stands.resources, stands.columns, strict=True)
+        if column.id in concerned
     )
+
+
+def _rule_on(rule: Rule, concerned: set[str]) -> Rule:
+    """Return what a rule says of those resources."""
+    if rule.resources is None:
+        return rule
+    return msgspec.structs.replace(rule, resources=tuple(one for one in rule.resources if one in concerned))
 
 
 async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:

@@ -8,10 +8,14 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from booking.db.pool import across_practices
+from availability import Span, solve
+from booking.db.holds import Wish
+from booking.db.pool import across_practices, of_practice
 from booking.holds import Held, hold
-from booking.local_days import local_date
-from booking.offers import NotBookableOnline, offer
+from booking.local_days import day_start, local_date
+from booking.offers import NotBookableOnline, offer, types_for
+from booking.slot_problem import slot_problem
+from booking.standing import standing
 from tests.booking.conftest import NOW, Riverside
 
 
@@ -96,3 +100,22 @@ async def test_a_rule_keeps_a_type_out_of_its_time(riverside: Riverside) -> None
         )
     assert slots
     assert await riverside.slots(wish) == []
+
+
+async def test_whom_a_visit_does_not_concern_need_not_be_asked(riverside: Riverside) -> None:
+    start = day_start(local_date(NOW, riverside.practice.timezone), riverside.practice.timezone)
+    window = Span(start=start, end=start + timedelta(days=14))
+    async with of_practice(riverside.pool, riverside.practice.practice_id) as conn:
+        stands = await standing(conn, riverside.practice.practice_id)
+        for one in stands.types:
+            if not one.steps:
+                continue
+            wish = Wish(appointment_type_id=one.appointment_type_id, patients=("dog",), new_client=False, by_staff=True)
+            posed = await slot_problem(conn, riverside.practice, types_for(stands, wish), wish, window, now=NOW)
+            everybody = tuple(
+                msgspec.structs.replace(column, busy=posed.taken.busy.get(resource.resource_id, column.busy))
+                for resource, column in zip(stands.resources, stands.columns, strict=True)
+            )
+            asked = msgspec.structs.replace(posed.problem, resources=everybody, rules=stands.rules)
+            assert len(posed.problem.resources) < len(everybody)
+            assert solve(posed.problem).slots == solve(asked).slots
