@@ -31,7 +31,7 @@ ROUNDS = 100 if os.environ.get("VETSLOT_PROVE") == "1" else 3
 RACERS = 50
 SHADOW = """
 CREATE SCHEMA shadow;
-CREATE FUNCTION shadow.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE sql AS 'SELECT';
+CREATE FUNCTION shadow.pg_advisory_xact_lock(bigint) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(0.05)';
 ALTER DATABASE {database} SET search_path = shadow, pg_catalog, public;
 """
 
@@ -65,7 +65,7 @@ async def served_by(riverside: Riverside, resources: int, *, capacity: int = 1) 
 async def without_the_lock(riverside: Riverside) -> AsyncIterator[Riverside]:
     """Return the practice as it would be if nobody waited for anybody: its database has advisory locks that do nothing.
 
-    The statements stay as they are; a function of the same name stands before PostgreSQL's own.
+    They take a moment, so that those who come at once meet behind them. The statements stay as they are; a function of the same name stands before PostgreSQL's own.
     """
     database = riverside.database_url.rsplit("/", 1)[1]
     conn = await asyncpg.connect(riverside.database_url)
