@@ -65,7 +65,8 @@ async def served_by(riverside: Riverside, resources: int, *, capacity: int = 1) 
 async def without_the_lock(riverside: Riverside) -> AsyncIterator[Riverside]:
     """Return the practice as it would be if nobody waited for anybody: its database has advisory locks that do nothing.
 
-    They take a moment, so that those who come at once meet behind them. The statements stay as they are; a function of the same name stands before PostgreSQL's own.
+    They take a moment, so that those who come at once meet behind them. The statements stay as they are; a function of
+    the same name stands before PostgreSQL's own.
     """
     database = riverside.database_url.rsplit("/", 1)[1]
     conn = await asyncpg.connect(riverside.database_url)
