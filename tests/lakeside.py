@@ -24,6 +24,7 @@ from litestar import Litestar
 from availability import Grid
 from booking.adapters import Adapters
 from booking.agents.tokens import issue_token
+from booking.api_keys import NewKey, make_key
 from booking.db import appointment_types, connections, mirror, practices
 from booking.db.appointment_types import AppointmentType, RoleNeed, TypeStep
 from booking.db.connections import Connection
@@ -31,6 +32,7 @@ from booking.db.feeds import Feed, feeds_of
 from booking.db.pool import Pool, across_practices, connect, of_practice
 from booking.db.practices import Practice
 from booking.local_days import local_date
+from booking.scopes import EVERYTHING
 from booking.sync import sync
 from booking.sync.silence import list_feed
 from booking.write_back import deliver_due
@@ -227,6 +229,18 @@ class Lakeside:
         """Move, cancel or confirm a booking, as whoever has its manage token."""
         headers = {"Authorization": f"Bearer {made['manageToken']}", "Idempotency-Key": str(uuid4())}
         return await self.ok("POST", f"{V1}/bookings/{made['reference']}/{what}", json=body, headers=headers)
+
+    async def at_staff(self, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - JSON
+        """Do something by the staff's part of the API, with a key that may do anything."""
+        practice_id = self.practice.practice_id
+        new = NewKey(name="a test", scopes=sorted(EVERYTHING))
+        async with of_practice(self.pool, practice_id) as conn, conn.transaction():
+            _, token = await make_key(
+                conn, practice_id, uuid4(), new, by=uuid4(), may=EVERYTHING, secret_key=SECRET_KEY, now=now()
+            )
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
+        what = {"json": body} if body else {}
+        return await self.ok(method, f"{V1}/staff{path}", headers=headers, **what)
 
     async def offered(self, start: datetime) -> bool:
         """Say whether a time is offered."""

@@ -114,6 +114,15 @@ async def test_d7_it_stands_with_us_at_once_and_in_the_system_after_its_lag(lake
     assert (await lakeside.states())["appointment create"] == "written"
 
 
+async def test_d8_a_conversation_with_client_patient_and_booking_lies_on_top_of_the_queue(lakeside: Lakeside) -> None:
+    await lakeside.known_clients_booking()
+    made = await lakeside.new_clients_booking("+12125550175", "Talker")
+    top = (await lakeside.at_staff("GET", "/conversations"))["items"][0]
+    assert (top["reference"], top["clientName"], top["patientName"]) == (made["reference"], "Noor Talker", "Zuzu")
+    whole = await lakeside.at_staff("GET", f"/conversations/{top['id']}")
+    assert made["reference"] in whole["said"][0]["text"]
+
+
 async def test_d9_the_description_says_where_it_came_from_and_whether_the_client_is_new(lakeside: Lakeside) -> None:
     known, new = await lakeside.known_clients_booking(), await lakeside.new_clients_booking("+12125550173", "Tagger")
     await lakeside.write_back()

@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 import pims_adapters.avimark
 from booking.worker import work
 from pims_adapters import contract, open_adapter, systems
-from pims_adapters._agent.marker import marker
 from pims_adapters.contract import ABILITIES, ConversationDraft, abilities_of
 from tests.booking.steps import SITE
 from tests.lakeside import Lakeside, open_lakeside
@@ -142,14 +141,20 @@ def test_a8_payments_are_none_of_ours_and_no_ability_claims_them() -> None:
     assert "payments and refunds reach AVImark another way" in readme
 
 
-async def test_a9_a_conversation_is_exported_by_the_default_exporter(lakeside: Lakeside) -> None:
-    client, patient = lakeside.known()
-    adapter = await lakeside.adapter()
-    async with lakeside.beside():
-        kept = await adapter.export_conversation(conversation(client.id, patient.id), "CONV-1")
-        assert await adapter.find_conversation("CONV-1") == kept
-    (document,) = [one for one in lakeside.clinic.state()["documents"] if marker("CONV-1") in one["text"]]
-    assert (document["patient"], document["author"]) == (patient.id, lakeside.clinic.providers()[0].id)
+@pytest.mark.parametrize("how", ["close", "export"])
+async def test_a9_a_conversation_is_exported_by_the_default_exporter_when_it_ends_or_is_marked(
+    lakeside: Lakeside, how: str
+) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    found = (await lakeside.at_staff("GET", "/conversations"))["items"]
+    conversation_id = next(one["id"] for one in found if one["reference"] == made["reference"])
+    await lakeside.at_staff("POST", f"/conversations/{conversation_id}/{how}")
+    await lakeside.write_back()
+    (document,) = [one for one in lakeside.clinic.state()["documents"] if made["reference"] in one["text"]]
+    (appointment,) = lakeside.written(made["reference"])
+    assert (document["patient"], document["author"]) == (appointment.patient, lakeside.clinic.providers()[0].id)
+    assert "[vetslot #" in document["text"]
 
 
 async def test_a10_clients_and_patients_are_made_there_unless_a_booking_needs_them(lakeside: Lakeside) -> None:

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from pims_adapters import systems
-from pims_adapters._agent.marker import marker
-from pims_adapters.contract import ConversationDraft, abilities_of
+from pims_adapters.contract import abilities_of
 from tests.lakeside import Lakeside, local, open_lakeside
 from widget.embedded import PostgresServer, ValkeyServer
 
@@ -113,21 +112,20 @@ async def test_c5_clients_entered_there_appear_after_a_sync_and_ours_do_not_chan
     assert [name for name in dir(adapter) if name.endswith("_client")] == ["create_client"]
 
 
-async def test_c6_a_conversation_becomes_an_attachment_with_an_author(lakeside: Lakeside) -> None:
-    client, patient = lakeside.known()
-    draft = ConversationDraft(
-        client=client.id,
-        patient=patient.id,
-        title="Conversation",
-        text="09:01 Client: Is the limp bad?",
-        ended=datetime.now(UTC),
-    )
-    adapter = await lakeside.adapter()
-    async with lakeside.beside():
-        kept = await adapter.export_conversation(draft, "CONV-1")
-        assert await adapter.find_conversation("CONV-1") == kept
-    (document,) = [one for one in lakeside.clinic.state()["documents"] if marker("CONV-1") in one["text"]]
-    assert (document["patient"], document["author"]) == (patient.id, adapter.author)
+@pytest.mark.parametrize("how", ["close", "export"])
+async def test_c6_a_conversation_that_ends_becomes_an_attachment_of_the_patient_with_an_author(
+    lakeside: Lakeside, how: str
+) -> None:
+    made = await lakeside.known_clients_booking()
+    await lakeside.write_back()
+    found = (await lakeside.at_staff("GET", "/conversations"))["items"]
+    conversation_id = next(one["id"] for one in found if one["reference"] == made["reference"])
+    await lakeside.at_staff("POST", f"/conversations/{conversation_id}/{how}")
+    await lakeside.write_back()
+    (document,) = [one for one in lakeside.clinic.state()["documents"] if made["reference"] in one["text"]]
+    (appointment,) = lakeside.written(made["reference"])
+    assert (document["patient"], document["author"]) == (appointment.patient, lakeside.clinic.providers()[0].id)
+    assert "[vetslot #" in document["text"]
 
 
 async def test_c7_service_reminders_are_mirrored_for_the_messaging_side(lakeside: Lakeside) -> None:
