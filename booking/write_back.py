@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -57,6 +58,7 @@ DOES = {
     "status": change,
     "export": export,
 }
+ONE_EACH = ("appointment_pims_id_unique", "client_pims_id_unique", "patient_pims_id_unique")
 EVENTS: dict[str, Event] = {"written": "write_back.written", "needs_attention": "write_back.needs_attention"}
 
 log = structlog.get_logger()
@@ -146,10 +148,12 @@ async def _settle(pool: Pool, leased: WriteBack, outcome: Outcome | Repaired, no
     state: State | None = None
     if not isinstance(outcome, LeaseLost):
         try:
-            async with of_practice(pool, leased.practice_id) as conn, conn.transaction():
-                state = await _keep(conn, leased, outcome, now, told=told)
-        except _LeaseLost:
-            state = None
+            state = await _kept(pool, leased, outcome, now, told=told)
+        except asyncpg.UniqueViolationError as violation:
+            # Two took the same identifier at once: whoever comes second now sees that it is another's.
+            if violation.constraint_name not in ONE_EACH:
+                raise
+            state = await _kept(pool, leased, outcome, now, told=told)
     log.info(
         "write_back.settled" if state else "write_back.lease_lost",
         practice=str(leased.practice_id),
@@ -160,6 +164,16 @@ async def _settle(pool: Pool, leased: WriteBack, outcome: Outcome | Repaired, no
         attempts=leased.attempts,
         seconds=round((now - leased.queued_at).total_seconds(), 3),
     )
+
+
+async def _kept(
+    pool: Pool, leased: WriteBack, outcome: Outcome | Repaired, now: datetime, *, told: bool
+) -> State | None:
+    try:
+        async with of_practice(pool, leased.practice_id) as conn, conn.transaction():
+            return await _keep(conn, leased, outcome, now, told=told)
+    except _LeaseLost:
+        return None
 
 
 async def _keep(
