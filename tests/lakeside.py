@@ -99,8 +99,9 @@ class Lakeside:
         async with self.agent() as agent:
             running = asyncio.create_task(agent.run())
             try:
-                while not await self.value("SELECT coalesce(leased_until > now(), false) FROM agent"):
-                    await asyncio.sleep(0.02)
+                async with asyncio.timeout(30):
+                    while not await self.value("SELECT coalesce(leased_until > now(), false) FROM agent"):
+                        await asyncio.sleep(0.02)
                 yield
             finally:
                 agent.stop()

@@ -107,6 +107,7 @@ async def go_live(conn: Connection, practice_id: UUID, *, accept_conflicts: bool
     for link in steps.maps.types:
         if link.ours is not None:
             await db.link_type(conn, practice_id, link.ours, link.pims_id)
+    await practices.allow_age(conn, practice_id, system_of(steps.adapter).fresh_for)
     await db.set_status(conn, practice_id, "importing")
     await practices.raise_schedule_version(conn, practice_id)
     await write_backs.wake_workers(conn, "sync")

@@ -125,6 +125,14 @@ async def set_hours(conn: Connection, practice_id: UUID, hours: object) -> bool:
     return affected(await conn.execute(SET_HOURS, practice_id, hours)) == 1
 
 
+ALLOW_AGE = "UPDATE practice SET freshness_limit = greatest(freshness_limit, $2) WHERE practice_id = $1"
+
+
+async def allow_age(conn: Connection, practice_id: UUID, age: timedelta) -> None:
+    """Let the mirror be so old at least before near times are no longer booked at once."""
+    await conn.execute(ALLOW_AGE, practice_id, age)
+
+
 RAISE_SCHEDULE_VERSION = "UPDATE practice SET schedule_version = schedule_version + 1 WHERE practice_id = $1"
 
 

@@ -1,5 +1,7 @@
 """Covetrus AVImark, on the practice's own server: an agent beside it speaks for it. README.md has the facts."""
 
+from datetime import timedelta
+
 from pims_adapters._agent.adapter import PRACTICE, line_of
 from pims_adapters.avimark.adapter import AvimarkAdapter
 from pims_adapters.contract import PimsAdapter, Relay, Setting, System
@@ -19,6 +21,7 @@ def system() -> System:
         speaks="agent",
         adapter=AvimarkAdapter,
         agent=True,
+        fresh_for=timedelta(minutes=10),
         third_party="The integrator whose agent runs on the AVImark server",
         settings=(
             PRACTICE,

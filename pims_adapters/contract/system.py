@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 
@@ -19,7 +21,8 @@ class System(Struct, frozen=True, kw_only=True):
     """What a folder is about: the PIMS's name, what is spoken, and what a practice enters to connect.
 
     `agent`: an agent beside the PIMS speaks for it through a `Relay`. `third_party`: who has to switch it on, where the
-    practice cannot do it alone.
+    practice cannot do it alone. `fresh_for`: so old its data may be though all is well; a practice's freshness limit is
+    raised to that when it goes live, or nothing near could ever be booked at once.
     """
 
     name: str
@@ -28,3 +31,4 @@ class System(Struct, frozen=True, kw_only=True):
     settings: tuple[Setting, ...] = ()
     agent: bool = False
     third_party: str = ""
+    fresh_for: timedelta = timedelta()

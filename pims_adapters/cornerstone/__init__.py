@@ -1,5 +1,7 @@
 """IDEXX Cornerstone, on the practice's own server: an agent beside it speaks for it. README.md has the facts."""
 
+from datetime import timedelta
+
 from pims_adapters._agent.adapter import PRACTICE, line_of
 from pims_adapters.contract import PimsAdapter, Relay, Setting, System
 from pims_adapters.cornerstone.adapter import CornerstoneAdapter
@@ -19,6 +21,7 @@ def system() -> System:
         speaks="agent",
         adapter=CornerstoneAdapter,
         agent=True,
+        fresh_for=timedelta(minutes=45),
         third_party="The integrator whose agent runs on the Cornerstone server",
         settings=(
             PRACTICE,

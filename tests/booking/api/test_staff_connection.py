@@ -13,7 +13,7 @@ import pytest
 from booking.connect.credentials import CredentialsUnreadable, opened_settings
 from booking.connect.steps import TERMS, note_imported
 from booking.connect.trial import do_survey
-from booking.db import connections
+from booking.db import connections, practices
 from booking.db.connection_steps import steps_of
 from booking.db.pool import Pool, across_practices, of_practice
 from booking.db.practices import Practice
@@ -424,3 +424,21 @@ async def test_a_system_that_speaks_itself_has_no_agent_to_let_in(owner: httpx.A
     await ask(owner, "", **ASKED)
     refused = await owner.post(f"{CONNECTION}/agent-token", headers={"Idempotency-Key": "one"})
     assert refused.json()["code"] == "no-agent-needed"
+
+
+async def test_a_system_whose_data_are_old_by_nature_is_allowed_that_age(
+    owner: httpx.AsyncClient, oak_lane: OakLane, clinic: DemoClinic
+) -> None:
+    await up_to_the_survey(owner, oak_lane, clinic)
+    await ask(owner, "mapping", **mapping_of(oak_lane))
+    await ask(owner, "import", **IMPORT)
+    await ask(owner, "survey")
+    await survey(oak_lane)
+    async with across_practices(oak_lane.pool) as conn:
+        # As if Cornerstone had been surveyed, through an agent that is not here.
+        await conn.execute("UPDATE connection SET adapter = 'cornerstone', settings = '{\"practice\": \"p\"}'")
+    await ask(owner, "go-live", acceptConflicts=True)
+    async with across_practices(oak_lane.pool) as conn:
+        practice = await practices.practice_by_id(conn, oak_lane.practice.practice_id)
+    assert practice is not None
+    assert practice.freshness_limit == timedelta(minutes=45)
