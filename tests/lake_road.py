@@ -28,6 +28,8 @@ from booking.local_days import local_date
 from booking.offers import Offer, OfferedSlot, offer
 from booking.site import Site
 from booking.sync import Synced, sync
+from booking.sync.pages import known_feeds
+from booking.sync.silence import list_feed
 from booking.write_back import deliver_due
 from pims_adapters import contract as pims
 from pims_adapters._agent.marker import marker
@@ -65,6 +67,13 @@ class LakeRoad:
     async def sync(self, *, after: timedelta = timedelta()) -> Synced:
         """Read what the agent has pushed, as a worker does; `after`: so much later."""
         return await sync(self.pool, await self.adapter(), await self.connection(), clock=lambda: now() + after)
+
+    async def list_near(self, *, after: timedelta = timedelta()) -> None:
+        """Compare the near days with what the PIMS lists, as a worker does so much later."""
+        adapter = await self.adapter()
+        for feed in await known_feeds(self.pool, adapter, await self.connection(), now() + after):
+            if feed.listing == "near":
+                await list_feed(self.pool, adapter, feed, clock=lambda: now() + after, site=SITE)
 
     async def deliver(self, *, after: timedelta = timedelta()) -> int:
         """Write back what is due, as a worker does; `after`: so much later."""

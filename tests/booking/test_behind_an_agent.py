@@ -76,7 +76,8 @@ async def whole(
     clinic = clinics[request.param]
     clinic.order("restore_from_yesterday", backup="start")
     clinic.reset_faults()
-    clinic.order("wrong_zone", ends=True)
+    for state in ("wrong_zone", "truncated_fields", "read_only"):
+        clinic.order(state, ends=True)
     clinic.settings(read_lag=0, write_lag=[0, 0])
     lake_road = await open_lake_road(pool, clinic)
     async with running(settings_of(database_url, redis_url)) as app:
@@ -205,6 +206,77 @@ async def test_an_agent_of_another_zone_is_told_why_it_is_not_let_in(whole: Whol
     async with whole.opened() as agent:
         with pytest.raises(NotFitting, match="America/Denver"):
             await agent.run_once()
+
+
+@ONE
+async def test_a_provider_who_was_removed_is_offered_no_more(whole: Whole) -> None:
+    for provider in whole.clinic.providers():
+        whole.clinic.order("provider_removed", id=provider.id)
+    await whole.mirror()
+    assert await whole.lake_road.slots(days=14) == []
+
+
+@ONE
+async def test_clients_that_were_merged_are_one_with_us(whole: Whole) -> None:
+    lost, kept = whole.clinic.clients()[:2]
+    active = "SELECT count(*) FROM client WHERE active"
+    before = await count(whole, active)
+    whole.clinic.order("client_merged", id=lost.id, into=kept.id)
+    await whole.mirror()
+    assert await count(whole, active) == before - 1
+    owners = {row.client for row in whole.clinic.patients()}
+    assert lost.id not in owners
+
+
+@ONE
+@pytest.mark.parametrize("fault", ["restore_from_yesterday", "id_reuse_after_restore", "hard_delete"])
+async def test_what_vanished_without_a_word_is_free_again_once_lists_have_said_so_twice(
+    whole: Whole, fault: str
+) -> None:
+    time = next(
+        each for each in starts(whole, [slot.start for slot in await whole.lake_road.slots()]) if each.hour == 7
+    )
+    ids = [whole.clinic.book(time, staff=provider.id) for provider in whole.clinic.providers()]
+    await whole.mirror()
+    assert time not in starts(whole, [slot.start for slot in await whole.lake_road.slots()])
+    if fault == "hard_delete":
+        for id_ in ids:
+            whole.clinic.order(fault, id=id_)
+    else:
+        whole.clinic.order(fault, backup="start")
+    await whole.mirror()
+    assert time not in starts(whole, [slot.start for slot in await whole.lake_road.slots()])
+    async with whole.agent() as agent:
+        await came(agent, whole)
+        for hours in (0, 1, 2):
+            await whole.lake_road.list_near(after=timedelta(hours=hours))
+    assert time in starts(whole, [slot.start for slot in await whole.lake_road.slots()])
+
+
+@ONE
+async def test_a_pims_that_cuts_long_notes_leaves_our_mark(whole: Whole) -> None:
+    whole.clinic.order("truncated_fields", length=30)
+    async with whole.agent() as agent:
+        await came(agent, whole)
+        booked = await whole.lake_road.book()
+        states = await whole.lake_road.written()
+    assert {state for each in states.values() for state in each} == {"written"}
+    assert whole.lake_road.in_pims(whole.clinic, booked) == (1, 1, 1)
+
+
+@ONE
+async def test_a_pims_that_is_read_only_delays_what_is_written_and_says_so(whole: Whole) -> None:
+    whole.clinic.order("read_only")
+    async with whole.agent() as agent:
+        await came(agent, whole)
+        booked = await whole.lake_road.book()
+        await whole.lake_road.deliver()
+        reason = "SELECT count(*) FROM write_back WHERE state = 'queued' AND reason LIKE '%reading only%'"
+        assert await count(whole, reason) == 1
+        whole.clinic.order("read_only", ends=True)
+        states = await whole.lake_road.written()
+    assert {state for each in states.values() for state in each} == {"written"}
+    assert whole.lake_road.in_pims(whole.clinic, booked) == (1, 1, 1)
 
 
 @ONE
