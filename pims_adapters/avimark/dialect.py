@@ -38,7 +38,7 @@ AVIMARK = Dialect(
         deceased=("Deceased", "Dead"),
     ),
     feeds=(
-        Feed(name="schedule", kinds=("blockoff", "appointment"), every=timedelta(minutes=1)),
+        Feed(name="schedule", kinds=("blockoff", "appointment"), every=timedelta(seconds=15)),
         Feed(name="people", kinds=("client", "patient"), every=timedelta(minutes=2)),
         Feed(name="set-up", kinds=("resource", "closure", "appointmenttype"), every=timedelta(minutes=5)),
         Feed(name="medical", kinds=("vaccination", "reminder"), every=timedelta(minutes=20)),

@@ -98,7 +98,7 @@ async def test_an_agent_is_told_which_feeds_are_wanted_and_how_often(agent: Besi
         "name": "schedule",
         "tables": ["block", "appointment"],
         "cursor": None,
-        "everySeconds": 60,
+        "everySeconds": 15,
     }
     assert feeds["set-up"]["tables"] == ["staff", "room", "closure", "type"]
 
