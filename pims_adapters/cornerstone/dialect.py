@@ -37,7 +37,7 @@ CORNERSTONE = Dialect(
         deceased=("Deceased", "Dead", "Euthanized"),
     ),
     feeds=(
-        Feed(name="schedule", kinds=("blockoff", "appointment"), every=timedelta(minutes=10)),
+        Feed(name="schedule", kinds=("blockoff", "appointment"), every=timedelta(seconds=15)),
         Feed(name="people", kinds=("client", "patient"), every=timedelta(minutes=15)),
         Feed(name="set-up", kinds=("resource", "closure", "appointmenttype"), every=timedelta(minutes=15)),
         Feed(name="medical", kinds=("vaccination", "reminder"), every=timedelta(minutes=20)),
