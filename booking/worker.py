@@ -40,6 +40,7 @@ LATE = timedelta(seconds=15)
 WAITLIST = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=3)
 AT_ONCE = 20
+CONNECTIONS = 20
 FEW = 2
 SURVEY_LEASE = timedelta(minutes=10)
 MESSAGE_LEASE = timedelta(seconds=30)
@@ -61,7 +62,7 @@ async def work(
 ) -> None:
     """Work until cancelled."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(await connect(database_url))
+        pool = await stack.enter_async_context(await connect(database_url, max_size=CONNECTIONS))
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
         adapters = Adapters(pool, secret_key=site.secret_key, clock=now)
         stack.push_async_callback(adapters.close)

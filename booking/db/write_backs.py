@@ -127,7 +127,8 @@ DUE = """(w.state IN ('queued', 'unknown') AND w.due_at <= $1 OR w.state = 'send
 # Across practices: a worker serves them all.
 PRACTICES_WITH_WORK = f"""
 SELECT practice_id FROM connection c
-WHERE status = 'live' AND EXISTS (SELECT FROM write_back w WHERE w.practice_id = c.practice_id AND {DUE})
+WHERE status = 'live' AND EXISTS (SELECT FROM write_back w
+  WHERE w.practice_id = c.practice_id AND w.state IN ('queued', 'sending', 'unknown') AND {DUE})
 LIMIT 10000
 """
 
@@ -143,7 +144,7 @@ LEASE_NEXT = f"""
 WITH next AS (
   SELECT w.practice_id, w.write_back_id, w.state AS was
   FROM write_back w
-  WHERE w.practice_id = $2 AND {DUE}
+  WHERE w.practice_id = $2 AND w.state IN ('queued', 'sending', 'unknown') AND {DUE}
     AND EXISTS (SELECT FROM connection c WHERE c.practice_id = $2 AND c.status = 'live')
     AND (SELECT count(*) FROM write_back busy
       WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1) < $5
@@ -154,12 +155,12 @@ WITH next AS (
   ORDER BY w.position LIMIT 1 FOR UPDATE OF w SKIP LOCKED
 )
 UPDATE write_back w SET state = 'sending', lease = $3, leased_until = $4, attempts = w.attempts + 1, waits_for = NULL
-FROM next, appointment a, practice p
+FROM next
 WHERE w.practice_id = $2 AND w.write_back_id = next.write_back_id
-  AND a.practice_id = $2 AND a.appointment_id = w.appointment_id AND p.practice_id = $2
 RETURNING w.practice_id, w.write_back_id, w.position, w.appointment_id, w.kind, w.action, w.subject_id, w.key,
   w.attempts, w.lease, w.queued_at, w.sent_at, w.accepted, w.link_to, w.repairs, w.told_at, w.escalated_at,
-  a.starts_at, p.timezone, next.was
+  next.was, (SELECT timezone FROM practice WHERE practice_id = $2) AS timezone,
+  (SELECT starts_at FROM appointment a WHERE a.practice_id = $2 AND a.appointment_id = w.appointment_id) AS starts_at
 """
 
 

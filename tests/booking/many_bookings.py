@@ -130,13 +130,14 @@ def _new_party(name: str) -> Party:
     )
 
 
-def order_faults(riverside: Riverside, seed: int, calls: int, faults: dict[str, float] = FAULTS) -> Counter[str]:
-    """Let the PIMS misbehave in so many of its next creations, by a seed; how often in which way."""
+def order_faults(riverside: Riverside, seed: int, bookings: int, faults: dict[str, float] = FAULTS) -> Counter[str]:
+    """Let the PIMS misbehave while it takes so many bookings, by a seed; how often in which way."""
     chance = random.Random(seed)
     names, weights = [*faults, "none"], [*faults.values(), max(0.0, 1 - sum(faults.values()))]
     ordered: Counter[str] = Counter()
-    for call in CREATIONS:
-        for fault in chance.choices(names, weights, k=calls):
+    for number in range(bookings):
+        for call in CREATIONS if number % 3 == 0 else CREATIONS[2:]:
+            (fault,) = chance.choices(names, weights)
             ordered[fault] += 1
             # A slow answer that takes no time is none; it keeps the place of a call that goes well.
             riverside.clinic.order_fault(call, "slow_answer" if fault == "none" else fault, seconds=0)

@@ -42,7 +42,7 @@ async def test_what_was_booked_is_in_the_pims_once_whatever_the_pims_does_and_wh
 ) -> None:
     made = await make_bookings(connected, BOOKINGS)
     ordered = order_faults(connected, 7, BOOKINGS)
-    assert ordered["answer_lost"] >= BOOKINGS * 3 * 0.1
+    assert ordered["answer_lost"] >= BOOKINGS * 0.2
     moments = random.Random(7)
     for number in range(KILLED):
         order = Order(

@@ -98,8 +98,9 @@ def _changes(request: Request) -> Answer:
 
 
 def _order_fault(request: Request) -> Answer:
-    request.clinic.faults.order(request.decode(Order))
-    return _json(request.clinic.faults.pending(), 201)
+    order = request.decode(Order)
+    request.clinic.faults.order(order)
+    return _json(order, 201)
 
 
 def _reset_faults(request: Request) -> Answer:
