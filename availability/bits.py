@@ -170,8 +170,8 @@ def members(minutes: Minutes) -> list[int]:
     each_word = unpack(f"<{words}Q", minutes.to_bytes(words * 8, "little"))
     # Most words are empty, and passed over faster here than in a loop.
     firsts = _FIRSTS if words < len(_FIRSTS) else range(0, words * 64, 64)
-    filled = zip(compress(firsts, each_word), filter(None, each_word), strict=True)
-    return [first + minute for first, word in filled for minute in _members_of_word(word)]
+    filled = compress(firsts, each_word)
+    return [first + minute for first in filled for minute in _members_of_word(each_word[first >> 6])]
 
 
 @lru_cache(maxsize=4096)

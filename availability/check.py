@@ -126,15 +126,17 @@ def _check_visit(visit: Visit, known: set[str], path: str) -> None:
     _check_steps(visit.steps, known, f"{path}.steps")
     if not visit.steps[0].needs:
         raise ProblemError(f"{path}.steps[0].needs", "is empty")
-    for buffer in ("buffer_before", "buffer_after"):
-        _check_duration(getattr(visit, buffer), f"{path}.{buffer}", at_most=LONGEST_VISIT)
-        _check_whole_minutes(getattr(visit, buffer), f"{path}.{buffer}")
+    for name, buffer in (("buffer_before", visit.buffer_before), ("buffer_after", visit.buffer_after)):
+        if buffer:
+            _check_duration(buffer, f"{path}.{name}", at_most=LONGEST_VISIT)
+            _check_whole_minutes(buffer, f"{path}.{name}")
     _check_grid(visit.grid, f"{path}.grid")
     for resource, grid in visit.grid_for.items():
         if resource not in known:
             raise ProblemError(f"{path}.grid_for.{resource}", f"is no resource: `{resource}`")
         _check_grid(grid, f"{path}.grid_for.{resource}")
-    _check_duration(visit.notice, f"{path}.notice", at_most=LONGEST_WAIT)
+    if visit.notice:
+        _check_duration(visit.notice, f"{path}.notice", at_most=LONGEST_WAIT)
     if visit.horizon is not None:
         _check_duration(visit.horizon, f"{path}.horizon", at_most=LONGEST_WAIT)
     for cap in ("max_per_day", "max_per_resource_day"):
@@ -166,9 +168,9 @@ def _check_steps(steps: tuple[Step, ...], known: set[str], path: str) -> None:
                 raise ProblemError(f"{there}.count", "is not positive")
             if counts.setdefault(need.role, need.count) != need.count:
                 raise ProblemError(f"{there}.count", f"differs from an earlier step's for `{need.role}`")
-            for candidate, resource in enumerate(need.any_of):
-                if resource not in known:
-                    raise ProblemError(f"{there}.any_of[{candidate}]", f"is no resource: `{resource}`")
+            if not known.issuperset(need.any_of):
+                candidate, resource = next(each for each in enumerate(need.any_of) if each[1] not in known)
+                raise ProblemError(f"{there}.any_of[{candidate}]", f"is no resource: `{resource}`")
 
 
 def _check_same_roles(problem: SlotProblem) -> None:
@@ -200,8 +202,9 @@ def _check_grid(grid: Grid, path: str) -> None:
         if not MINUTE <= grid.every <= timedelta(days=1):
             raise ProblemError(f"{path}.every", "is not between a minute and a day")
         _check_whole_minutes(grid.every, f"{path}.every")
-    _check_duration(grid.offset, f"{path}.offset", at_most=timedelta(days=1))
-    _check_whole_minutes(grid.offset, f"{path}.offset")
+    if grid.offset:
+        _check_duration(grid.offset, f"{path}.offset", at_most=timedelta(days=1))
+        _check_whole_minutes(grid.offset, f"{path}.offset")
     for number, clock in enumerate(grid.starts or ()):
         _check_clock(clock, f"{path}.starts[{number}]")
 
@@ -219,7 +222,7 @@ def _check_duration(duration: timedelta, path: str, *, at_most: timedelta) -> No
 
 
 def _check_whole_minutes(duration: timedelta, path: str) -> None:
-    if duration % MINUTE:
+    if duration.seconds % 60 or duration.microseconds:
         raise ProblemError(path, "is no whole number of minutes")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import accumulate, count, repeat
 from operator import add, sub
 from zoneinfo import ZoneInfo
@@ -42,15 +43,13 @@ def _minutes_behind(offset: timedelta | None) -> int:
 
 def instant_of(minute: int) -> datetime:
     """The instant (UTC) that lies so many minutes after 1970."""
-    return EPOCH + timedelta(minutes=minute)
+    return EPOCH + MINUTE * minute
 
 
-class _Gaps(dict[int, timedelta]):
-    """Minutes as durations: there are few different ones between the starts of a schedule."""
-
-    def __missing__(self, minutes: int) -> timedelta:
-        gap = self[minutes] = MINUTE * minutes
-        return gap
+@lru_cache(maxsize=4096)
+def lasting(minutes: int) -> timedelta:
+    """So many minutes as a duration; few different ones lie between starts, and to make one takes long."""
+    return MINUTE * minutes
 
 
 class Calendar:
@@ -60,7 +59,6 @@ class Calendar:
         self.zone = zone
         self.first = first
         self.last = last
-        self._gaps = _Gaps()
         self.first_day = first.toordinal()
         days = (last - first).days + 1
         self.dates: list[date] = list(accumulate(repeat(DAY, days - 1), add, initial=first))
@@ -124,7 +122,7 @@ class Calendar:
         """The instants (UTC) of ascending minutes, each a gap after the one before it."""
         if not minutes:
             return []
-        gaps = map(self._gaps.__getitem__, map(sub, minutes[1:], minutes))
+        gaps = map(lasting, map(sub, minutes[1:], minutes))
         return list(accumulate(gaps, add, initial=self.instant(minutes[0])))
 
     def local(self, minute: int) -> datetime:

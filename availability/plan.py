@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 from availability.bits import Stretch, merge
-from availability.local_time import MINUTE
-from availability.problem import Commitment, Step, Visit
+from availability.local_time import DAY_MINUTES
+from availability.problem import Commitment, Need, Step, Visit
 
 
 def minutes(duration: timedelta) -> int:
     """A duration of whole minutes as a number."""
-    return duration // MINUTE
+    return duration.days * DAY_MINUTES + duration.seconds // 60
 
 
 class Work(NamedTuple):
@@ -100,6 +100,17 @@ class _Open:
         )
 
 
+def _opened(seats: dict[tuple[int | None, str], _Open], key: tuple[int | None, str], need: Need) -> _Open:
+    """The seat with this key, for one more need."""
+    seat = seats.get(key)
+    if seat is None:
+        seat = seats[key] = _Open(need.role, need.count, need.any_of)
+    else:
+        # Whoever keeps a role over several steps must be among the candidates of each.
+        seat.candidates = {each: None for each in seat.candidates if each in need.any_of}
+    return seat
+
+
 def plan_of_visits(
     visits: tuple[Visit, ...],
     arrangement: Literal["back_to_back", "together"],
@@ -119,9 +130,7 @@ def plan_of_visits(
             step_begin, end = end, end + minutes(step.duration)
             for need_number, need in enumerate(step.needs):
                 key = (None if in_a_row and need.role in same_roles else number, need.role)
-                seat = seats.setdefault(key, _Open(need.role, need.count, need.any_of))
-                # Whoever keeps a role over several steps must be among the candidates of each.
-                seat.candidates = {each: None for each in seat.candidates if each in need.any_of}
+                seat = _opened(seats, key, need)
                 seat.works.append(Work(step_begin, end - step_begin, visit.appointment_type, begin))
                 seat.visits[number] = None
                 if step_number == need_number == 0:
@@ -139,13 +148,12 @@ def plan_of_visits(
 
 def plan_of_commitment(commitment: Commitment) -> Plan:
     """A commitment from its start: no buffers, no appointment type."""
-    seats: dict[str, _Open] = {}
+    seats: dict[tuple[int | None, str], _Open] = {}
     begin = 0
     for step in commitment.steps:
         end = begin + minutes(step.duration)
         for need in step.needs:
-            seat = seats.setdefault(need.role, _Open(need.role, need.count, need.any_of))
-            seat.candidates = {each: None for each in seat.candidates if each in need.any_of}
+            seat = _opened(seats, (0, need.role), need)
             seat.works.append(Work(begin, end - begin, None, 0))
             seat.visits[0] = None
         begin = end

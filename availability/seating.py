@@ -66,7 +66,7 @@ class Seating:
             return Served([], [], [])
         numbers = [_numbers(self.starts, starts, covers) for _, covers in self.covers]
         if len(numbers) == 1:
-            return Served(starts, numbers[0], [self._choice([cover]) for cover in self.covers[0][1]])
+            return Served(starts, numbers[0], [cover.resources for cover in self.covers[0][1]])
         together = list(zip(*numbers, strict=True))
         number_of = {each: number for number, each in enumerate(dict.fromkeys(together))}
         choices = [
@@ -111,12 +111,12 @@ def _numbers(starts: Minutes, each_start: list[int], covers: list[Cover]) -> Seq
     """For each of the starts the number of the one cover that it is in."""
     if len(covers) == 1:
         return bytes(len(each_start))
-    size = each_start[-1] // 8 + 1
-    if size - starts.to_bytes(size, "little").count(0) < len(each_start) or len(covers) > MOST_NUMBERED:
+    if len(covers) > MOST_NUMBERED:
         return _numbers_one_by_one(each_start, covers)
-    # Where a byte holds no two starts, as on most grids, the numbers of all starts' covers are written side by side,
-    # binary place by binary place and from 1 on; the bytes that stay empty are left out.
-    lowest_bits = side_by_side(b"\1", size)
+    # The numbers of all starts' covers are written into the bytes of the starts, binary place by binary place and
+    # from 1 on; the bytes that stay empty are left out.
+    size = each_start[-1] // 8 + 1
+    low_bits, highest_bits = side_by_side(b"\x7f", size), side_by_side(b"\x80", size)
     written = 0
     for place in range(len(covers).bit_length()):
         numbered = 0
@@ -124,11 +124,11 @@ def _numbers(starts: Minutes, each_start: list[int], covers: list[Cover]) -> Seq
             if number >> place & 1:
                 numbered |= cover.starts
         numbered &= starts
-        # The one bit of a byte, wherever it is, is moved down to the lowest; what comes from the next stays above that.
-        for moved in (4, 2, 1):
-            numbered |= numbered >> moved
-        written |= (numbered & lowest_bits) << place
-    return written.to_bytes(size, "little").translate(_ONE_LESS, b"\0")
+        # Whatever else is set in a byte carries into its highest bit, and no further.
+        written |= (((numbered & low_bits) + low_bits | numbered) & highest_bits) >> (7 - place)
+    numbers = written.to_bytes(size, "little").translate(_ONE_LESS, b"\0")
+    # On most grids no byte holds two starts; where one does, there are fewer bytes than starts.
+    return numbers if len(numbers) == len(each_start) else _numbers_one_by_one(each_start, covers)
 
 
 def _numbers_one_by_one(starts: list[int], covers: list[Cover]) -> list[int]:

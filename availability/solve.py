@@ -12,7 +12,7 @@ import msgspec
 
 from availability.answer import Answer, Assignment, Slot
 from availability.check import check, check_question
-from availability.local_time import DAY
+from availability.local_time import DAY, lasting
 from availability.masks import Masks
 from availability.model import EFFORT
 from availability.offers import offered
@@ -106,14 +106,16 @@ def _slots(question: Question) -> list[Slot]:
     else:
         served = question.served()
     starts = question.masks.calendar.instants(served.starts)
-    ends = map(add, starts, repeat(timedelta(minutes=question.plan.length)))
+    ends = map(add, starts, repeat(lasting(question.plan.length)))
     witnesses = [_resources(question.plan, choice, len(problem.visits)) for choice in served.choices]
     return list(map(Slot, starts, ends, map(witnesses.__getitem__, served.numbers), scores))
 
 
 def _resources(plan: Plan, choice: Choice, visits: int) -> Assignment | list[Assignment]:
+    if visits == 1:
+        return {seat.role: list(resources) for seat, resources in zip(plan.seats, choice, strict=True)}
     each: list[Assignment] = [{} for _ in range(visits)]
     for seat, resources in zip(plan.seats, choice, strict=True):
         for visit in seat.visits:
             each[visit][seat.role] = list(resources)
-    return each[0] if visits == 1 else each
+    return each
