@@ -15,6 +15,7 @@ from availability.problem import Commitment, Grid, Recurring, Resource, Rule, Sl
 
 NOTHING = timedelta(0)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=400)
 LONGEST_VISIT = timedelta(days=14)
 LONGEST_RECURRING = timedelta(days=400)
@@ -63,7 +64,7 @@ def check_question(problem: SlotProblem) -> None:
         raise ProblemError("visits", "is empty")
     for number, visit in enumerate(problem.visits):
         _check_visit(visit, known, f"visits[{number}]")
-    if problem.arrangement == "back_to_back":
+    if problem.same_roles and problem.arrangement == "back_to_back":
         _check_same_roles(problem)
     names: set[str] = set()
     for number, commitment in enumerate(problem.commitments):
@@ -199,11 +200,11 @@ def _check_grid(grid: Grid, path: str) -> None:
     if (grid.every is None) == (grid.starts is None):
         raise ProblemError(path, "needs either `every` or `starts`")
     if grid.every is not None:
-        if not MINUTE <= grid.every <= timedelta(days=1):
+        if not MINUTE <= grid.every <= DAY:
             raise ProblemError(f"{path}.every", "is not between a minute and a day")
         _check_whole_minutes(grid.every, f"{path}.every")
     if grid.offset:
-        _check_duration(grid.offset, f"{path}.offset", at_most=timedelta(days=1))
+        _check_duration(grid.offset, f"{path}.offset", at_most=DAY)
         _check_whole_minutes(grid.offset, f"{path}.offset")
     for number, clock in enumerate(grid.starts or ()):
         _check_clock(clock, f"{path}.starts[{number}]")
@@ -227,5 +228,5 @@ def _check_whole_minutes(duration: timedelta, path: str) -> None:
 
 
 def _check_booked_on(counts: Iterable[int], path: str) -> None:
-    if any(count < 0 for count in counts):
+    if min(counts, default=0) < 0:
         raise ProblemError(path, "is negative")

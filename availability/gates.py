@@ -30,10 +30,10 @@ class Gates:
         if first.horizon is not None:
             end = min(end, minute_of(problem.now + first.horizon) + 1 - origin)
         self.starts: Minutes = span(begin, min(end, masks.calendar.size))
-        everyone = tuple(range(len(problem.visits)))
         for number, visit in enumerate(problem.visits):
             if visit.max_per_day is not None:
-                self.starts &= self._below_cap(visit.max_per_day, self.alike(number, everyone), visit.booked_on)
+                alike = self.alike(number, tuple(range(len(problem.visits))))
+                self.starts &= self._below_cap(visit.max_per_day, alike, visit.booked_on)
         self._leads: dict[tuple[tuple[int, ...], str], Minutes] = {}
         self._by_resource = (
             bool(first.grid_for)

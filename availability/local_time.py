@@ -75,6 +75,7 @@ class Calendar:
         lengths = map(sub, self.midnights[1:], self.midnights)
         self.changing = [number for number, length in enumerate(lengths) if length != DAY_MINUTES]
         """The numbers of the dates on which a clock changes; no zone has ever changed its twice within a day."""
+        self._instants: dict[int, datetime] = {}
 
     def day(self, on: date) -> tuple[int, int]:
         """First minute of a local date, and of the next."""
@@ -119,11 +120,14 @@ class Calendar:
         return instant_of(self.origin + minute)
 
     def instants(self, minutes: Sequence[int]) -> list[datetime]:
-        """The instants (UTC) of ascending minutes, each a gap after the one before it."""
-        if not minutes:
-            return []
-        gaps = map(lasting, map(sub, minutes[1:], minutes))
-        return list(accumulate(gaps, add, initial=self.instant(minutes[0])))
+        """The instants (UTC) of ascending minutes; kept, since the next question asks for many of them again."""
+        try:
+            return list(map(self._instants.__getitem__, minutes))
+        except KeyError:
+            gaps = map(lasting, map(sub, minutes[1:], minutes))
+            instants = list(accumulate(gaps, add, initial=self.instant(minutes[0])))
+        self._instants |= zip(minutes, instants, strict=True)
+        return instants
 
     def local(self, minute: int) -> datetime:
         """What the wall clock shows."""

@@ -73,9 +73,12 @@ class Masks:
         self._denied: dict[tuple[str, str | None], tuple[Minutes, list[tuple[timedelta, Minutes]]]] = {}
         self._workable: dict[tuple[str, Minutes], Runs] = {}
 
-    def cover(self, first: date, last: date) -> bool:
-        """Whether these dates are laid out."""
-        return self.calendar.first <= first and last <= self.calendar.last
+    def cover(self, first: datetime, last: datetime, more: int) -> bool:
+        """Whether the dates from one instant to the other are laid out, and so many more on either side."""
+        calendar, midnights = self.calendar, self.calendar.midnights
+        if more >= len(midnights):
+            return False
+        return midnights[more] <= calendar.minute_at(first) and calendar.minute_at(last) < midnights[-1 - more]
 
     def serves(self, problem: SlotProblem) -> bool:
         """Whether another question is about the same schedule."""
@@ -89,6 +92,8 @@ class Masks:
 
     def denied(self, resource: str, appointment_type: str | None) -> tuple[Minutes, list[tuple[timedelta, Minutes]]]:
         """Minutes in which rules keep a type off a resource: those that stand, and those that are released in time."""
+        if not self.problem.rules:
+            return 0, []
         key = resource, appointment_type
         if key not in self._denied:
             standing = 0

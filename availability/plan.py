@@ -88,13 +88,14 @@ class _Open:
         self.leads: list[int] = []
 
     def closed(self) -> Seat:
+        works = _joined(self.works)
         return Seat(
             self.role,
             self.count,
             tuple(self.candidates),
-            tuple(_joined(self.works)),
+            tuple(works),
             tuple(self.buffers),
-            tuple(merge([*self.buffers, *((work.begin, work.begin + work.length) for work in self.works)])),
+            tuple(merge(self.buffers + [(work.begin, work.begin + work.length) for work in works])),
             tuple(self.visits),
             tuple(self.leads),
         )
@@ -179,15 +180,13 @@ def most_at_once(stretches: list[Stretch]) -> Iterator[tuple[int, int, int]]:
         since = minute
 
 
-def _joined(works: list[Work]) -> Iterator[Work]:
+def _joined(works: list[Work]) -> list[Work]:
     """Work of one visit that follows without a gap, as one: fewer masks to look at."""
-    held: Work | None = None
+    joined: list[Work] = []
     for work in works:
-        if held and held.begin + held.length == work.begin and held[2:] == work[2:]:
-            held = held._replace(length=held.length + work.length)
+        last = joined[-1] if joined else None
+        if last and last.begin + last.length == work.begin and last[2:] == work[2:]:
+            joined[-1] = last._replace(length=last.length + work.length)
         else:
-            if held:
-                yield held
-            held = work
-    if held:
-        yield held
+            joined.append(work)
+    return joined

@@ -102,7 +102,7 @@ def seat_all(board: Board, plan: Plan, wanted: Minutes, gates: Gates | None, bra
             covers[cluster] = search.run(wanted)
             unsettled |= search.unsettled
             wanted &= search.found | search.unsettled
-    seating = Seating(plan, without(wanted, unsettled), wanted & unsettled)
+    seating = Seating(plan, without(wanted, unsettled) if unsettled else wanted, wanted & unsettled)
     seating.covers = [(cluster, covers[cluster]) for cluster in clusters]
     return seating
 

@@ -51,12 +51,18 @@ def masks_for(problem: SlotProblem, masks: Masks | None) -> Masks:
     if masks is None or not masks.serves(problem):
         return prepare(problem)
     check_question(problem)
-    dates = dates_of(problem)
-    return masks if masks.cover(*dates) else Masks(problem, *dates)
+    return masks if masks.cover(*_reach_of(problem)) else Masks(problem, *dates_of(problem))
 
 
 def dates_of(problem: SlotProblem) -> tuple[date, date]:
-    """First and last local date that can matter: those of the window and the commitments, and what may reach there."""
+    """First and last local date that can matter."""
+    first, last, more = _reach_of(problem)
+    zone = ZoneInfo(problem.timezone)
+    return first.astimezone(zone).date() - DAY * more, last.astimezone(zone).date() + DAY * more
+
+
+def _reach_of(problem: SlotProblem) -> tuple[datetime, datetime, int]:
+    """First and last instant of the window and the commitments, and how many dates on either side may reach there."""
     first, last = problem.window.start, problem.window.end
     longest = sum(map(_length_with_buffers, problem.visits), NOTHING)
     for protected in problem.protect:
@@ -64,9 +70,7 @@ def dates_of(problem: SlotProblem) -> tuple[date, date]:
     for commitment in problem.commitments:
         longest = max(longest, length_of(commitment.steps))
         first, last = min(first, commitment.earliest), max(last, commitment.latest)
-    margin = DAY * (2 + longest.days)
-    zone = ZoneInfo(problem.timezone)
-    return first.astimezone(zone).date() - margin, last.astimezone(zone).date() + margin
+    return first, last, 2 + longest.days
 
 
 def _length_with_buffers(visit: Visit) -> timedelta:
