@@ -42,6 +42,16 @@ def test_a_window_outside_is_prepared_anew() -> None:
     assert solve(later).slots
 
 
+def test_a_visit_too_long_for_the_dates_kept_is_prepared_anew() -> None:
+    """Fourteen days reach further on either side than all that was laid out for half an hour."""
+    always_open = question(resource(hours=None))
+    masks = prepare(always_open)
+    assert len(masks.calendar.dates) < 14
+    long = change(always_open, visits=(exam(step(14 * 24 * 60)),))
+    assert solve(long, masks=masks) == solve(long)
+    assert solve(long).slots
+
+
 def test_masks_know_nothing_of_now() -> None:
     """A rule that is released in time is a matter of the question, not of the schedule."""
     reserved = question(
