@@ -86,7 +86,7 @@ async def deliver_due(
             if more is not None and heard.done():
                 more.clear()
                 heard = asyncio.create_task(more.wait())
-            leased = await _lease(pool, practice_id, clock(), at_once) if len(running) < at_once else None
+            leased = await _lease(pool, practice_id, clock()) if len(running) < at_once else None
             if leased is not None:
                 tried += 1
                 running.add(asyncio.create_task(_deliver(pool, adapter, leased, site=site, clock=clock)))
@@ -104,11 +104,9 @@ async def deliver_due(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _lease(pool: Pool, practice_id: UUID, now: datetime, at_once: int) -> WriteBack | None:
+async def _lease(pool: Pool, practice_id: UUID, now: datetime) -> WriteBack | None:
     async with of_practice(pool, practice_id) as conn:
-        return await write_backs.lease_next(
-            conn, practice_id, now=now, lease=uuid4(), until=now + LEASE, at_once=at_once
-        )
+        return await write_backs.lease_next(conn, practice_id, now=now, lease=uuid4(), until=now + LEASE)
 
 
 async def _deliver(

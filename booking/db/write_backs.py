@@ -126,10 +126,10 @@ DUE = """(w.state IN ('queued', 'unknown') AND w.due_at <= $1 OR w.state = 'send
 
 # Across practices: a worker serves them all.
 PRACTICES_WITH_WORK = f"""
-SELECT practice_id FROM connection c
-WHERE status = 'live' AND EXISTS (SELECT FROM write_back w
-  WHERE w.practice_id = c.practice_id AND w.state IN ('queued', 'sending', 'unknown') AND {DUE})
-LIMIT 10000
+SELECT c.practice_id FROM connection c CROSS JOIN LATERAL (SELECT FROM write_back w
+  WHERE w.practice_id = c.practice_id AND w.state IN ('queued', 'sending', 'unknown') AND {DUE}
+  ORDER BY w.position LIMIT 1) first
+WHERE c.status = 'live' LIMIT 10000
 """
 
 
@@ -139,15 +139,13 @@ async def practices_with_work(conn: Connection, now: datetime) -> list[UUID]:
 
 
 # A booking's records go in order: none leaves before those queued before it stand in the PIMS, or need not. Other
-# bookings go side by side, a few at once. Who chooses at the same time passes over what another has just chosen.
+# bookings go side by side. Who chooses at the same time passes over what another has just chosen.
 LEASE_NEXT = f"""
 WITH next AS (
   SELECT w.practice_id, w.write_back_id, w.state AS was
   FROM write_back w
   WHERE w.practice_id = $2 AND w.state IN ('queued', 'sending', 'unknown') AND {DUE}
     AND EXISTS (SELECT FROM connection c WHERE c.practice_id = $2 AND c.status = 'live')
-    AND (SELECT count(*) FROM write_back busy
-      WHERE busy.practice_id = $2 AND busy.state = 'sending' AND busy.leased_until > $1) < $5
     AND NOT EXISTS (SELECT FROM write_back before
       WHERE before.practice_id = $2 AND before.appointment_id = w.appointment_id
         AND before.position < w.position AND before.state NOT IN ('written', 'superseded')
@@ -165,13 +163,10 @@ RETURNING w.practice_id, w.write_back_id, w.position, w.appointment_id, w.kind, 
 
 
 async def lease_next(
-    conn: Connection, practice_id: UUID, *, now: datetime, lease: UUID, until: datetime, at_once: int = 4
+    conn: Connection, practice_id: UUID, *, now: datetime, lease: UUID, until: datetime
 ) -> WriteBack | None:
-    """Take the practice's next due record for this worker alone, until the lease runs out.
-
-    None, too, where `at_once` are on their way already.
-    """
-    return one(await conn.fetchrow(LEASE_NEXT, now, practice_id, lease, until, at_once), WriteBack)
+    """Take the practice's next due record for this worker alone, until the lease runs out."""
+    return one(await conn.fetchrow(LEASE_NEXT, now, practice_id, lease, until), WriteBack)
 
 
 NOTE_SENT = """
