@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from booking.db.migrate import migrate
 from booking.db.pool import connect
+from tests.copies import copy_of
 from widget.embedded import PostgresServer, ValkeyServer, remove_state
 
 TEMPLATE = "template_migrated"
@@ -65,7 +66,7 @@ def valkey(state: Path) -> Iterator[ValkeyServer]:
 async def database_url(postgres: PostgresServer, migrated_template: str) -> AsyncIterator[str]:
     """Return the URL of a migrated, empty database that is this test's alone."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    await _run(postgres.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    await _run(postgres.url, copy_of(migrated_template, name))
     yield _url_of(postgres, name)
     await _run(postgres.url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -41,6 +41,7 @@ from pims_adapters._agent.agent.run import Agent
 from tests.agent import opened_agent
 from tests.booking.steps import SITE
 from tests.clinic import Dialect, Simulator, running_simulator
+from tests.copies import copy_of
 from tests.widget.oak_lane import SECRET_KEY, running, settings_of
 from widget.embedded import PostgresServer, ValkeyServer
 
@@ -287,7 +288,7 @@ async def open_lakeside(
     """Open the practice and read its PIMS once."""
     name = f"lakeside_{dialect}_{uuid4().hex[:8]}"
     admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await admin.execute(copy_of(template, name))
     url = f"{postgres.url.rsplit('/', 1)[0]}/{name}"
     today = now().replace(minute=0, second=0, microsecond=0)
     pool = await connect(url, max_size=20)

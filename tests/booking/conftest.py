@@ -20,6 +20,7 @@ from booking.db.pool import Pool, across_practices, connect
 from booking.db.practices import Practice
 from booking.local_days import local_date
 from booking.offers import OfferedSlot, offer
+from tests.copies import copy_of
 from tests.demo_clinic import SEED_DATE, DemoClinic, running_clinic
 from widget.demo.riverside import PRACTICE_ID, set_up
 from widget.embedded import PostgresServer
@@ -60,7 +61,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoClinic]:
 async def riverside_template(postgres: PostgresServer, migrated_template: str, clinic: DemoClinic) -> str:
     """Return the name of a database with the practice as it stands after its first sync, fresh at `NOW`."""
     server = postgres.url.rsplit("/", 1)[0]
-    await _run(postgres.url, f"CREATE DATABASE {TEMPLATE} TEMPLATE {migrated_template}")
+    await _run(postgres.url, copy_of(migrated_template, TEMPLATE))
     url = f"{server}/{TEMPLATE}"
     await set_up(
         database_url=url,
@@ -78,7 +79,7 @@ async def riverside_template(postgres: PostgresServer, migrated_template: str, c
 async def riverside(postgres: PostgresServer, riverside_template: str, clinic: DemoClinic) -> AsyncIterator[Riverside]:
     """Return a copy of the practice, connected to a PIMS that others look at too: read there, do not write."""
     name = f"riverside_{os.getpid()}_{next(_numbers)}"
-    await _run(postgres.url, f"CREATE DATABASE {name} TEMPLATE {riverside_template}")
+    await _run(postgres.url, copy_of(riverside_template, name))
     url = f"{postgres.url.rsplit('/', 1)[0]}/{name}"
     pool = await connect(url, max_size=60)
     async with across_practices(pool) as conn:

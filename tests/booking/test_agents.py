@@ -19,6 +19,7 @@ from booking.agents.wakes import Wakes
 from booking.db.pool import Pool, connect, of_practice
 from pims_adapters import contract as pims
 from tests.agent_line import Beside, BesideOakLane, now, open_beside_oak_lane
+from tests.copies import copy_of
 from tests.widget.oak_lane import SECRET_KEY, browser_of, settings_of
 from widget.embedded import PostgresServer, ValkeyServer
 
@@ -33,7 +34,7 @@ _numbers = itertools.count(1)
 async def database(postgres: PostgresServer, migrated_template: str) -> AsyncIterator[str]:
     """Return a database that all of these tests share: each has a practice of its own."""
     admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f"CREATE DATABASE agents TEMPLATE {migrated_template}")
+    await admin.execute(copy_of(migrated_template, "agents"))
     yield f"{postgres.url.rsplit('/', 1)[0]}/agents"
     await admin.execute("DROP DATABASE agents WITH (FORCE)")
     await admin.close()

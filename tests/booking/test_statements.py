@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 import booking.db
+from tests.copies import copy_of
 from widget.embedded import PostgresServer
 
 STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|NOTIFY|LOCK|SET)\s", re.IGNORECASE)
@@ -64,7 +65,7 @@ def without_practice(named: Iterator[tuple[str, str]]) -> set[str]:
 async def schema(postgres: PostgresServer, migrated_template: str) -> AsyncIterator[asyncpg.Connection]:
     """Return a connection to a migrated database that all statements share: none is executed."""
     admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f"CREATE DATABASE statements TEMPLATE {migrated_template}")
+    await admin.execute(copy_of(migrated_template, "statements"))
     conn = await asyncpg.connect(f"{postgres.url.rsplit('/', 1)[0]}/statements")
     yield conn
     await conn.close()

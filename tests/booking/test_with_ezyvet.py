@@ -25,6 +25,7 @@ from booking.sync import sync
 from booking.write_back import deliver_due
 from tests.booking.conftest import NOW, Riverside
 from tests.booking.steps import SITE, hold_first, send, strangers_booking
+from tests.copies import copy_of
 from tests.ezyvet_double import EzyVetDouble, opened, running_double
 from tests.pims_adapters.ezyvet.double import seed
 from widget.embedded import PostgresServer
@@ -106,7 +107,7 @@ async def willow_template(postgres: PostgresServer, migrated_template: str) -> s
 
     Every double that starts at `NOW` holds the same, so each test connects a copy to one of its own.
     """
-    await _run(postgres.url, f"CREATE DATABASE {TEMPLATE} TEMPLATE {migrated_template}")
+    await _run(postgres.url, copy_of(migrated_template, TEMPLATE))
     url = f"{postgres.url.rsplit('/', 1)[0]}/{TEMPLATE}"
     pool = await connect(url, max_size=4)
     with running_double(NOW) as double:
@@ -138,7 +139,7 @@ async def willow_template(postgres: PostgresServer, migrated_template: str) -> s
 async def willow(postgres: PostgresServer, willow_template: str, ezyvet: EzyVetDouble) -> AsyncIterator[Willow]:
     """Return a copy of the practice, connected to an ezyVet of its own."""
     name = f"willow_{os.getpid()}_{next(_numbers)}"
-    await _run(postgres.url, f"CREATE DATABASE {name} TEMPLATE {willow_template}")
+    await _run(postgres.url, copy_of(willow_template, name))
     url = f"{postgres.url.rsplit('/', 1)[0]}/{name}"
     pool = await connect(url, max_size=20)
     async with across_practices(pool) as conn:

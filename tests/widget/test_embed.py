@@ -21,6 +21,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, ElementHandle, Frame, Page, async_playwright
 
 from booking.db.pool import connect
+from tests.copies import copy_of
 from tests.widget.host_page import website
 from tests.widget.oak_lane import SECRET_KEY, open_oak_lane
 from widget.embedded import PostgresServer, ValkeyServer
@@ -56,7 +57,7 @@ class Sites:
 async def sites(postgres: PostgresServer, migrated_template: str, valkey: ValkeyServer) -> AsyncIterator[Sites]:
     """Return both, running, with a practice that lets its website show its booking pages."""
     name = f"embed_{uuid4().hex}"
-    await _run(postgres.url, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    await _run(postgres.url, copy_of(migrated_template, name))
     url = f"{postgres.url.rsplit('/', 1)[0]}/{name}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
