@@ -5,6 +5,8 @@
     occupied(problem, slot)                   # what booking a slot takes of each resource
     masks = prepare(problem)                  # kept by who asks again on the same schedule
     solve(another_problem, masks=masks)
+    layout = laid_out(problem)                # kept while hours and rules stay as they are, whoever books
+    solve(a_later_problem, layout=layout)
 
 `docs/availability.md` says what each field means and how the engine works.
 """
@@ -13,6 +15,7 @@ from availability.answer import Answer, Assignment, Explanation, Fact, Occupied,
 from availability.decode import decode, encode
 from availability.errors import ProblemError
 from availability.explain import explain
+from availability.layout import Layout
 from availability.masks import Masks
 from availability.occupied import occupied
 from availability.problem import (
@@ -31,7 +34,7 @@ from availability.problem import (
     Step,
     Visit,
 )
-from availability.solve import prepare, solve
+from availability.solve import laid_out, prepare, solve
 from availability.spans import Busy, Span
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Explanation",
     "Fact",
     "Grid",
+    "Layout",
     "Masks",
     "Need",
     "Occupied",
@@ -62,6 +66,7 @@ __all__ = [
     "decode",
     "encode",
     "explain",
+    "laid_out",
     "occupied",
     "prepare",
     "solve",

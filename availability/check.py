@@ -1,6 +1,6 @@
 """Whether a problem can stand: everything the types cannot say, each fault with the path of its field.
 
-What belongs to the schedule alone (recurring times, busy spans) is checked where it is laid out, in `masks`.
+Whether recurring times can be followed, and busy spans be laid out, shows where that is done, in `layout` and `masks`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ def check(problem: SlotProblem) -> None:
 
 def check_schedule(problem: SlotProblem) -> None:
     """What stays the same from question to question."""
+    check_times(problem)
+    check_resources(problem)
+
+
+def check_times(problem: SlotProblem) -> None:
+    """What a layout is made of: the zone, and whatever happens again and again or on some dates."""
     try:
         ZoneInfo(problem.timezone)
     except (KeyError, ValueError, OSError) as error:
@@ -40,12 +46,22 @@ def check_schedule(problem: SlotProblem) -> None:
         if closure.last < closure.first:
             raise ProblemError(f"closures[{number}].to", "is before `from`")
     _check_recurring(problem.hours or (), "hours")
+    for number, resource in enumerate(problem.resources):
+        _check_times_of(resource, f"resources[{number}]")
+    for number, rule in enumerate(problem.rules):
+        _check_recurring(rule.when, f"rules[{number}].when")
+
+
+def check_resources(problem: SlotProblem) -> None:
+    """Who there is, how much they can take, and whom rules speak of."""
     known: set[str] = set()
     for number, resource in enumerate(problem.resources):
         if resource.id in known:
             raise ProblemError(f"resources[{number}].id", "is the id of another resource already")
         known.add(resource.id)
-        _check_resource(resource, f"resources[{number}]")
+        if resource.capacity < 1:
+            raise ProblemError(f"resources[{number}].capacity", "is not positive")
+        _check_booked_on(resource.booked_on.values(), f"resources[{number}].booked_on")
     for number, rule in enumerate(problem.rules):
         _check_rule(rule, known, f"rules[{number}]")
 
@@ -89,9 +105,7 @@ def check_instant(instant: datetime, path: str) -> None:
         raise ProblemError(path, f"lies outside the years {YEARS.start} to {YEARS.stop - 1}")
 
 
-def _check_resource(resource: Resource, path: str) -> None:
-    if resource.capacity < 1:
-        raise ProblemError(f"{path}.capacity", "is not positive")
+def _check_times_of(resource: Resource, path: str) -> None:
     _check_recurring(resource.hours or (), f"{path}.hours")
     _check_recurring(resource.block_offs, f"{path}.block_offs")
     for number, override in enumerate(resource.overrides):
@@ -102,11 +116,9 @@ def _check_resource(resource: Resource, path: str) -> None:
                 _check_clock(hours.closes, f"{here}.to")
             if hours.closes < hours.opens:
                 raise ProblemError(f"{here}.to", "is before `from`")
-    _check_booked_on(resource.booked_on.values(), f"{path}.booked_on")
 
 
 def _check_rule(rule: Rule, known: set[str], path: str) -> None:
-    _check_recurring(rule.when, f"{path}.when")
     for number, resource in enumerate(rule.resources or ()):
         if resource not in known:
             raise ProblemError(f"{path}.resources[{number}]", f"is no resource: `{resource}`")

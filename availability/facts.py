@@ -11,6 +11,7 @@ from availability.answer import Fact, Kind
 from availability.bits import Minutes, Stretch, runs, shifted, span, without
 from availability.board import Board
 from availability.grid import grid_from
+from availability.layout import stretches
 from availability.masks import forbids
 from availability.plan import Seat, Work
 from availability.problem import Grid, Resource, SlotProblem
@@ -135,7 +136,7 @@ class Facts:
             self._known_block_offs[resource] = [
                 stretch
                 for each in self.masks.resources[resource].block_offs
-                for stretch in self.masks.stretches(each, widened=True)
+                for stretch in stretches(each, self.masks.calendar, widened=True)
             ]
         return self._known_block_offs[resource]
 

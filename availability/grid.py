@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from availability.bits import Minutes, shifted, span, stretches_of
 from availability.daily import every_plain_day
+from availability.layout import since_midnight
 from availability.local_time import DAY_MINUTES, MINUTE, Calendar
-from availability.masks import Masks, since_midnight
+from availability.masks import Masks
 from availability.plan import minutes
 from availability.problem import Grid
 

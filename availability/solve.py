@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from availability.answer import Answer, Assignment, Slot
-from availability.check import check, check_question
+from availability.check import check, check_question, check_resources
+from availability.layout import Layout, lay_out
 from availability.local_time import DAY, lasting
 from availability.masks import Masks
 from availability.model import EFFORT
@@ -32,13 +33,22 @@ def prepare(problem: SlotProblem) -> Masks:
     return Masks(problem, *dates_of(problem))
 
 
-def solve(problem: SlotProblem, *, masks: Masks | None = None, effort: float = EFFORT) -> Answer:
+def laid_out(problem: SlotProblem) -> Layout:
+    """The standing schedule of a problem as masks, to be kept for as long as it stands."""
+    check(problem)
+    return lay_out(problem, *dates_of(problem))
+
+
+def solve(
+    problem: SlotProblem, *, masks: Masks | None = None, layout: Layout | None = None, effort: float = EFFORT
+) -> Answer:
     """Every start at which the visits can be booked.
 
-    `masks` may come from `prepare` with an earlier problem; where they do not fit this one, they are left aside.
+    `masks` may come from `prepare` with an earlier problem, `layout` from `laid_out` with one whose resources are these
+    or more; where they do not fit this problem, they are left aside.
     `effort` limits each call of CP-SAT; what it leaves open is told in `warnings` and not offered.
     """
-    question = Question(problem, masks_for(problem, masks), effort)
+    question = Question(problem, masks_for(problem, masks, layout), effort)
     slots = _slots(question)
     if slots:
         return Answer(slots=slots, warnings=question.warnings)
@@ -46,10 +56,15 @@ def solve(problem: SlotProblem, *, masks: Masks | None = None, effort: float = E
     return Answer(slots=[], next=following, warnings=[*question.warnings, *warnings])
 
 
-def masks_for(problem: SlotProblem, masks: Masks | None) -> Masks:
+def masks_for(problem: SlotProblem, masks: Masks | None, layout: Layout | None = None) -> Masks:
     """The masks that were kept, where they serve this problem; else its own. The problem is checked either way."""
     if masks is None or not masks.serves(problem):
-        return prepare(problem)
+        if layout is None or not layout.fits(problem):
+            return prepare(problem)
+        # What it is made of was checked when it was.
+        check_resources(problem)
+        check_question(problem)
+        return Masks(problem, *dates_of(problem), layout)
     check_question(problem)
     return masks if masks.cover(*_reach_of(problem)) else Masks(problem, *dates_of(problem))
 
