@@ -109,7 +109,7 @@ async def claim(
     asked = (version.database, practice.practice_id, version.schedule, wish, start, int(now.timestamp()), taken)
     if remember and asked in _refused:
         return NotFree()
-    answer = await answer_of(posed.problem, FOR_CLAIMS)
+    answer = await answer_of(posed, FOR_CLAIMS)
     slot = next((slot for slot in answer.slots if slot.start == start), None)
     if slot is None:
         if remember:

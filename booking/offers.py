@@ -170,7 +170,7 @@ async def offer(
 
 
 async def _offered(posed: Posed) -> list[OfferedSlot]:
-    answer = await answer_of(posed.problem)
+    answer = await answer_of(posed)
     return [OfferedSlot(start=one.start, end=one.end, resources=serving(one)) for one in answer.slots]
 
 

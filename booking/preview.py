@@ -12,14 +12,14 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from availability import SlotProblem, Span
+from availability import Span
 from booking.configure.changes import NothingThere, Proposal, apply
 from booking.db import configuration, practices
 from booking.db.holds import Wish
 from booking.db.pool import Connection, Pool, of_practice
 from booking.local_days import day_start, days_between, local_date
 from booking.offers import NotBookableOnline, offered_types, wished_types
-from booking.slot_problem import answer_of, slot_problem
+from booking.slot_problem import Posed, answer_of, slot_problem
 
 DAYS = 14
 MOST_TYPES = 60
@@ -71,7 +71,7 @@ async def preview(pool: Pool, practice_id: UUID, proposal: Proposal, *, now: dat
     ]
 
 
-async def _problems(conn: Connection, practice_id: UUID, now: datetime) -> tuple[dict[UUID, SlotProblem], str]:
+async def _problems(conn: Connection, practice_id: UUID, now: datetime) -> tuple[dict[UUID, Posed], str]:
     """Return the slot problem of each type that shows times to clients, and the practice's zone."""
     practice = await practices.practice_by_id(conn, practice_id)
     if practice is None:
@@ -91,16 +91,15 @@ async def _problems(conn: Connection, practice_id: UUID, now: datetime) -> tuple
             types = await wished_types(conn, practice, wish)
         except NotBookableOnline:
             continue
-        posed = await slot_problem(conn, practice, types, wish, window, now=now)
-        problems[one.appointment_type_id] = posed.problem
+        problems[one.appointment_type_id] = await slot_problem(conn, practice, types, wish, window, now=now)
     return problems, practice.timezone
 
 
-async def _times(problems: dict[UUID, SlotProblem]) -> set[PreviewTime]:
+async def _times(problems: dict[UUID, Posed]) -> set[PreviewTime]:
     return {
         PreviewTime(start=slot.start, appointment_type=id_)
-        for id_, problem in problems.items()
-        for slot in (await answer_of(problem)).slots
+        for id_, posed in problems.items()
+        for slot in (await answer_of(posed)).slots
     }
 
 

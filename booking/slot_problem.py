@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -31,6 +32,7 @@ from booking.db.appointment_types import AppointmentType
 from booking.db.holds import Wish
 from booking.db.pool import Connection
 from booking.db.practices import Practice
+from booking.laid_out import kept, kept_or_made
 from booking.local_days import day_start, local_date
 from booking.standing import Standing, standing_at
 
@@ -67,6 +69,7 @@ class Posed(Struct, frozen=True, kw_only=True):
     """A slot problem, which schedule it rests on, how fresh that is, and what of it is taken."""
 
     problem: SlotProblem
+    stands: Standing
     version: schedule.Version
     freshness: Freshness
     taken: schedule.Taken
@@ -143,7 +146,7 @@ async def slot_problem(
         arrangement="back_to_back",
         same_roles=tuple({need.role: None for step in appointment_type.steps for need in step.needs}),
     )
-    return Posed(problem=problem, version=version, freshness=freshness, taken=taken)
+    return Posed(problem=problem, stands=stands, version=version, freshness=freshness, taken=taken)
 
 
 def _notice(one: AppointmentType, practice: Practice, wish: Wish, freshness: Freshness) -> timedelta:
@@ -213,14 +216,19 @@ def _rule_on(rule: Rule, concerned: set[str]) -> Rule:
     return msgspec.structs.replace(rule, resources=tuple(one for one in rule.resources if one in concerned))
 
 
-async def answer_of(problem: SlotProblem, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:
+async def answer_of(posed: Posed, engine: ThreadPoolExecutor = FOR_OFFERS) -> Answer:
     """Let the engine answer in a thread, so that a hard problem keeps nobody else waiting.
 
     A single visit within an hour is none: that takes a millisecond, and going to a thread and back takes as long.
     """
-    if len(problem.visits) == 1 and not problem.commitments and problem.window.end - problem.window.start <= HOUR:
-        return solve(problem)
-    return await asyncio.get_running_loop().run_in_executor(engine, solve, problem)
+    problem, name = posed.problem, posed.version.standing
+    if problem.window.end - problem.window.start <= HOUR:
+        layout = kept(name)
+        if len(problem.visits) == 1 and not problem.commitments:
+            return solve(problem, layout=layout)
+    else:
+        layout = await kept_or_made(name, posed.stands, problem, engine)
+    return await asyncio.get_running_loop().run_in_executor(engine, partial(solve, problem, layout=layout))
 
 
 def serving(slot: Slot) -> Assignment:
