@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from booking.client_session import start_session
 from booking.contacts import read_contact
 from booking.db.pool import Connection, Pool, across_practices, of_no_practice, of_practice
+from booking.db.staff_tasks import open_task
 from booking.tokens import sealed
 from tests.widget.live_connection import connect_pims
 from tests.widget.oak_lane import FROM_HERE, OakLane, browser_of, open_oak_lane, settings_of, sign_in_as
@@ -89,6 +91,8 @@ async def both(pool: Pool) -> tuple[OakLane, OakLane]:
         await connect_pims(pool, one.practice.practice_id)
         await one.book()
         await one.hold(22)
+        async with of_practice(pool, one.practice.practice_id) as conn:
+            await open_task(conn, one.practice.practice_id, "missing", "a-1", "Please look.", datetime.now(UTC))
     return oak_lane, elm_road
 
 
@@ -202,6 +206,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "/staff/conversations/{conversation_id}/close": (STAFF, "conversation", None),
     "/staff/conversations/{conversation_id}/export": (STAFF, "conversation", None),
     "/staff/write-backs/{write_back_id}/link": (STAFF, "write_back", {"pimsId": "client-1"}),
+    "/staff/tasks/{staff_task_id}/done": (STAFF, "staff_task", None),
     "/staff/keys/{api_key_id}/revoke": (STAFF, "api_key", None),
     "/staff/calendar-feeds/{feed_id}/revoke": (STAFF, "calendar_feed", None),
     "/staff/webhooks/{webhook_id}": (STAFF, "webhook_endpoint", {"description": "Ours"}),
@@ -224,8 +229,9 @@ CASES: dict[str, tuple[str, str, Any]] = {
 NO_IDS = {
     "/calendar/{file}": "whoever has the address has the feed",
     "/verifications/{verification_id}/check": "the id carries its practice, and is checked by code alone",
+    "/staff/connection/feeds/{name}/accept-losses": "a feed's name, which practices share, of the asker's connection",
 }
-"""Routes whose path holds a secret that names its practice, not the id of something."""
+"""Routes whose path holds no id of something: each with its reason."""
 
 
 def routes_with_ids(app: Litestar) -> dict[str, set[str]]:

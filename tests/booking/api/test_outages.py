@@ -95,6 +95,9 @@ async def until_served(client: httpx.AsyncClient, path: str, **how: Any) -> http
     return answer
 
 
+COME_AGAIN = ("idempotency-key-busy", "rate-limited")
+
+
 async def booked_in_the_end(client: httpx.AsyncClient, cedar_hill: CedarHill, session: str, held: Any, key: str) -> str:  # noqa: ANN401
     """Send a booking with one key until it is answered for good; its reference."""
     async with asyncio.timeout(PATIENCE):
@@ -102,8 +105,8 @@ async def booked_in_the_end(client: httpx.AsyncClient, cedar_hill: CedarHill, se
             answer = await send(client, cedar_hill, session, held, key)
             if answer.status_code == 201:
                 return str(answer.json()["reference"])
-            assert is_out_of_reach(answer) or answer.json()["code"] == "idempotency-key-busy", answer.text
-            await asyncio.sleep(0.1)
+            assert is_out_of_reach(answer) or answer.json()["code"] in COME_AGAIN, answer.text
+            await asyncio.sleep(0.3)
 
 
 async def hold_some(client: httpx.AsyncClient, cedar_hill: CedarHill, count: int) -> list[Any]:
