@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import appointments, clients, holds, who_books
+from booking.db import appointments, holds
 from booking.db.appointments import Appointment
 from booking.db.claims import Holder
 from booking.db.clients import NOWHERE, Client, Patient, Where
@@ -23,6 +23,7 @@ from booking.db.connections import Writes
 from booking.db.holds import Hold, Wish
 from booking.db.pool import Connection, Pool, in_practice
 from booking.db.practices import Practice
+from booking.db.who_books import lock_contact, who_books
 from booking.db.write_backs import WAKE_FOR_WRITE_BACKS
 from booking.details import check_details
 from booking.enter import Agreed, Party, enter
@@ -40,7 +41,7 @@ from booking.policies import (
 )
 from booking.questions import Answer, check_answers, questions_among
 from booking.site import Site
-from booking.standing import standing
+from booking.standing import standing_at
 from booking.tokens import digest, manage_token
 from booking.visits import BookingSeen, read_booking
 from booking.visits import seen as whole_seen
@@ -152,14 +153,14 @@ async def _book(
 ) -> BookingSeen:
     practice_id = practice.practice_id
     nothing_is_urgent(practice, [booking.reason, *(one.answer for one in booking.answers)])
-    hold = await holds.hold_by_secret(conn, practice_id, booking.hold_id, digest(booking.hold_secret))
+    version, hold = await holds.version_and_hold(conn, practice_id, booking.hold_id, digest(booking.hold_secret))
     if hold is None:
         raise HoldUnknown(HoldUnknown.__doc__)
     party = await _party(conn, practice, booking, now)
     wish = msgspec.structs.replace(
         hold.wish, new_client=party.new_client, patients=tuple(one.species for one in party.patients)
     )
-    stands = await standing(conn, practice_id)
+    stands = await standing_at(conn, practice_id, version)
     types = types_for(stands, wish)
     has_what_is_asked(stands.writes, party)
     questions = questions_among(stands, types[0], new_client=party.new_client)
@@ -200,24 +201,28 @@ async def _book(
 async def _party(conn: Connection, practice: Practice, booking: Booking, now: datetime) -> Party:
     """Return who comes, if the practice allows it. Raises `Refused`."""
     practice_id, contact = practice.practice_id, booking.contact
-    await who_books.lock_contact(conn, practice_id, contact)
-    reached = await clients.lock_clients_by_contact(conn, practice_id, contact)
-    client = _client(practice, booking, reached)
+    await lock_contact(conn, practice_id, contact)
+    new_client = isinstance(booking.client, NewClient)
     known_ids = [one.patient_id for one in booking.patients if isinstance(one, KnownPatient)]
-    known = await clients.lock_patients(conn, practice_id, known_ids) if known_ids else {}
+    who = await who_books(
+        conn,
+        practice_id,
+        contact,
+        now,
+        # Who says that they are new is counted with everybody whom their contact reaches.
+        client_id=booking.client.client_id if isinstance(booking.client, KnownClient) else None,
+        patient_ids=known_ids,
+    )
+    client = _client(practice, booking, who.reached)
+    known = {one.patient_id: one for one in who.patients}
     if len(set(known_ids)) < len(known_ids) or any(
         one not in known or known[one].client_id != client.client_id for one in known_ids
     ):
         raise CannotBeBooked(CannotBeBooked.__doc__)
-    patients_are_active(known.values())
-
-    # Who says that they are new is counted with everybody whom their contact reaches.
-    new_client = isinstance(booking.client, NewClient)
-    counted = [one.client_id for one in reached] if new_client else [client.client_id]
-    record = await who_books.record_of(conn, practice_id, contact, counted, known_ids, now)
-    nobody_is_blocked(record)
-    client_has_few_bookings(practice, record)
-    patients_have_few_bookings(practice, record)
+    patients_are_active(who.patients)
+    nobody_is_blocked(who)
+    client_has_few_bookings(practice, who)
+    patients_have_few_bookings(practice, who)
 
     patients = tuple(
         known[one.patient_id] if isinstance(one, KnownPatient) else new_patient(one, client) for one in booking.patients

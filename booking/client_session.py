@@ -30,18 +30,20 @@ async def start_session(redis: Redis, practice_id: UUID, contact: Contact) -> st
     return sealed("cs", practice_id, secret)
 
 
+# The second key is never extended: with it goes the session, however often it was used.
+KEPT = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+return redis.call('GETEX', KEYS[1], 'EX', ARGV[1])
+"""
+
+
 async def session_contact(redis: Redis, token: str) -> tuple[UUID, Contact] | None:
     """Return the practice and the contact that a token stands for, and let the session live on; None if it ended."""
     read = unsealed("cs", token)
     if read is None:
         return None
-    session, end = _keys(*read)
-    # The second key is never extended: with it goes the session, however often it was used.
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.getex(session, ex=IDLE)
-    pipeline.exists(end)
-    kept, lives = await pipeline.execute()
-    return (read[0], msgspec.json.decode(kept, type=Contact)) if kept is not None and lives else None
+    kept = await redis.eval(KEPT, 2, *_keys(*read), str(int(IDLE.total_seconds())))
+    return None if kept is None else (read[0], msgspec.json.decode(kept, type=Contact))
 
 
 async def end_session(redis: Redis, token: str) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from booking.claims import NotFree, claim
 from booking.contacts import Contact
-from booking.db import clients, holds, practices, who_books
+from booking.db import holds, practices
 from booking.db import waitlist as waitlist_db
 from booking.db.claims import Holder
 from booking.db.holds import Hold, Wish
@@ -26,6 +26,7 @@ from booking.db.messages import Message, queue_message
 from booking.db.pool import Connection, Pool, of_practice
 from booking.db.practices import Practice
 from booking.db.waitlist import Entry, Offer, Window
+from booking.db.who_books import who_books
 from booking.db.write_backs import wake_workers
 from booking.local_days import day_start, in_zone, local_date, spoken_time
 from booking.offers import MOST_DAYS, NotBookableOnline, OfferedSlot, slots_between, wished_types
@@ -130,11 +131,9 @@ async def _may_book(conn: Connection, practice: Practice, joining: Joining, now:
     """Refuse whom the practice would not let book what they wait for, in the same words. Raises `Refused`."""
     if joining.wish.new_client:
         new_clients_are_welcome(practice)
-    reached = await clients.clients_by_contact(conn, practice.practice_id, joining.contact)
-    client_ids = [one.client_id for one in reached]
-    record = await who_books.record_of(conn, practice.practice_id, joining.contact, client_ids, [], now)
-    nobody_is_blocked(record)
-    client_has_few_bookings(practice, record)
+    who = await who_books(conn, practice.practice_id, joining.contact, now, patient_ids=[])
+    nobody_is_blocked(who)
+    client_has_few_bookings(practice, who)
 
 
 async def place(

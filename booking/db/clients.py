@@ -36,16 +36,6 @@ async def clients_by_contact(conn: Connection, practice_id: UUID, contact: Conta
     return many(await conn.fetch(CLIENTS_BY_CONTACT, practice_id, contact.kind, contact.value), Client)
 
 
-# Who books refers to the client and patients later on, under a day's lock. A sync page changes them first and takes the
-# day's lock after: taken in the same order here, the two wait for each other in a line, not in a circle.
-LOCK_CLIENTS_BY_CONTACT = f"{CLIENTS_BY_CONTACT} FOR KEY SHARE OF c"
-
-
-async def lock_clients_by_contact(conn: Connection, practice_id: UUID, contact: Contact) -> list[Client]:
-    """Return the active clients that a proven contact reaches, who stay as they are until the transaction ends."""
-    return many(await conn.fetch(LOCK_CLIENTS_BY_CONTACT, practice_id, contact.kind, contact.value), Client)
-
-
 CLIENT = "SELECT client_id, pims_id, given_name, family_name FROM client WHERE practice_id = $1 AND client_id = $2"
 
 
@@ -170,15 +160,6 @@ FROM patient WHERE practice_id = $1 AND patient_id = ANY($2::uuid[]) ORDER BY pa
 async def patients_by_id(conn: Connection, practice_id: UUID, patient_ids: list[UUID]) -> dict[UUID, Patient]:
     """Return those of some patients that there are."""
     found = many(await conn.fetch(PATIENTS_BY_ID, practice_id, patient_ids), Patient)
-    return {one.patient_id: one for one in found}
-
-
-LOCK_PATIENTS = f"{PATIENTS_BY_ID} FOR KEY SHARE"
-
-
-async def lock_patients(conn: Connection, practice_id: UUID, patient_ids: list[UUID]) -> dict[UUID, Patient]:
-    """Return those of some patients that there are, who stay until the transaction ends."""
-    found = many(await conn.fetch(LOCK_PATIENTS, practice_id, patient_ids), Patient)
     return {one.patient_id: one for one in found}
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from availability import Assignment
 from booking.db.pool import Connection, affected, many, one
+from booking.db.schedule import NO_PRACTICE, VERSION, Version
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,20 @@ FROM hold WHERE practice_id = $1 AND hold_id = $2 AND secret_hash = $3
 async def hold_by_secret(conn: Connection, practice_id: UUID, hold_id: UUID, secret_hash: bytes) -> Hold | None:
     """Find a hold, expired or not, for whoever has its secret."""
     return one(await conn.fetchrow(HOLD, practice_id, hold_id, secret_hash), Hold)
+
+
+VERSION_AND_HOLD = f"SELECT version.*, hold.* FROM ({VERSION}) version LEFT JOIN ({HOLD}) hold ON true"
+
+
+async def version_and_hold(
+    conn: Connection, practice_id: UUID, hold_id: UUID, secret_hash: bytes
+) -> tuple[Version, Hold | None]:
+    """Return what `schedule.version` and `hold_by_secret` do, in one round trip."""
+    row = await conn.fetchrow(VERSION_AND_HOLD, practice_id, hold_id, secret_hash)
+    version = one(row, Version)
+    if row is None or version is None:
+        raise LookupError(NO_PRACTICE)
+    return version, None if row["hold_id"] is None else one(row, Hold)
 
 
 class HeldTime(Struct, frozen=True, kw_only=True):

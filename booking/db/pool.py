@@ -22,6 +22,15 @@ T = TypeVar("T")
 WAIT_SECONDS: Final = 5  # for a connection of the pool: whoever waits longer is better told to come again
 
 
+SESSION: Final = {
+    "application_name": "vetslot",
+    "timezone": "UTC",
+    # Every statement is prepared and keyed by its practice. Left to itself, the server plans some of them anew each
+    # time, which takes longer than they do, and comes to the same plan.
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
 class _Session(asyncpg.Connection):
     """A connection that remembers what it was told to see (`_seeing`), so as not to be told twice."""
 
@@ -42,7 +51,7 @@ async def connect(url: str, *, max_size: int = 10) -> Pool:
         init=speak_json,
         reset=_nothing_to_reset,
         command_timeout=20,
-        server_settings={"application_name": "vetslot", "timezone": "UTC"},
+        server_settings=SESSION,
     )
 
 
