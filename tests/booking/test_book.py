@@ -16,6 +16,8 @@ from booking.book import (
 from booking.contacts import read_contact
 from booking.db import practices
 from booking.db.pool import across_practices
+from booking.db.schedule import VERSION_AND_TAKEN
+from booking.db.who_books import WHO_BOOKS
 from booking.holds import Held, HoldUnknown, hold
 from booking.identify import accounts_of
 from booking.offers import NotBookableOnline
@@ -183,3 +185,11 @@ async def test_the_manage_link_shows_the_visit_to_who_has_it_and_to_nobody_else(
     assert visit.patient.name == "Biscuit"
     assert len(visit.providers) == 1
     assert await visit_by_token(riverside.pool, riverside.practice, booked.manage_token[::-1]) is None
+
+
+async def test_what_hold_and_booking_ask_is_planned_once_and_not_every_time(riverside: Riverside) -> None:
+    await send(riverside, strangers_booking(await hold_first(riverside, riverside.wish(new_client=True))), "k")
+    async with across_practices(riverside.pool) as conn:
+        asked = await conn.fetch("SELECT statement, custom_plans FROM pg_prepared_statements WHERE NOT from_sql")
+    assert {WHO_BOOKS, VERSION_AND_TAKEN} <= {row["statement"] for row in asked}
+    assert [row["statement"] for row in asked if row["custom_plans"]] == []
