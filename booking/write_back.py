@@ -193,7 +193,7 @@ async def _keep(
         kept = with_deadline(kept, leased, state, now)
     if not await write_backs.settle(conn, leased, state, kept, now):
         raise _LeaseLost
-    if state in ("written", "superseded"):
+    if state in ("written", "superseded") and leased.kind in ("client", "patient"):
         await write_backs.release(conn, leased.practice_id, leased.subject_id, now)
     if state in EVENTS:
         await announce(conn, leased.practice_id, EVENTS[state], leased.write_back_id, now)
