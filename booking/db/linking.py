@@ -155,13 +155,13 @@ async def absorb_copy(conn: Connection, practice_id: UUID, copy: UUID, mine: UUI
 
 
 # What we give stays on lanes within the capacity; what stands above was made in the PIMS, which had the time twice.
-# Nothing there is longer than a day, which keeps the look through the index of ends short.
+# Stays of more than two weeks are not looked for, which keeps the look through the index of ends short.
 OVERBOOKED = """
 SELECT EXISTS (SELECT FROM claim mine
   JOIN resource r ON r.practice_id = mine.practice_id AND r.resource_id = mine.resource_id
   JOIN claim other ON other.practice_id = mine.practice_id AND other.resource_id = mine.resource_id
     AND other.lane > r.capacity AND other.starts_at < mine.ends_at AND other.ends_at > mine.starts_at
-    AND other.ends_at < mine.ends_at + interval '1 day'
+    AND other.ends_at < mine.ends_at + interval '14 days'
     AND other.appointment_id <> mine.appointment_id
   WHERE mine.practice_id = $1 AND mine.appointment_id = $2)
 """
