@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from booking.db import clients, linking, outbox, write_backs
-from booking.db.pool import Connection, Pool, of_practice
+from booking.db.pool import Connection, Pool, at_one_instant, of_practice
 from booking.db.write_backs import AppointmentToWrite, WriteBack
 from booking.matching import Doubtful, match_client, match_patient
 from booking.write_back_fit import Draft, fitted, missing
@@ -56,7 +56,7 @@ async def create(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock
             return outcome
         if leased.accepted:
             return never_shown(f"the {leased.kind}")
-    async with of_practice(pool, leased.practice_id) as conn:
+    async with of_practice(pool, leased.practice_id) as conn, at_one_instant(conn):
         draft = await _draft(conn, leased, adapter, found=found)
         follow = found is not None and await write_backs.changes_follow(conn, leased.practice_id, leased.appointment_id)
         overbooked = (
@@ -251,7 +251,7 @@ async def _link(pool: Pool, adapter: Writes, leased: WriteBack, pims_id: str) ->
     shown = await adapter.read(leased.record, pims_id)
     if shown is None:
         return Stuck(reason=f"The PIMS has no {leased.kind} {pims_id}. Please check the identifier.", known=False)
-    async with of_practice(pool, leased.practice_id) as conn:
+    async with of_practice(pool, leased.practice_id) as conn, at_one_instant(conn):
         draft = await _draft(conn, leased, adapter, found=pims_id)
         marked = shown.marker is not None and shown.marker != leased.key
         other = marked and await outbox.key_known(conn, leased.practice_id, shown.marker or "")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from booking.db import conversations, write_backs
 from booking.db.conversations import Said, ToExport
-from booking.db.pool import Pool, of_practice
+from booking.db.pool import Pool, at_one_instant, of_practice
 from booking.db.write_backs import WriteBack
 from booking.local_days import spoken_time
 from booking.write_back_creations import waits_for
@@ -41,13 +41,14 @@ async def export(pool: Pool, adapter: pims.PimsAdapter, leased: WriteBack, clock
             return waiting
         if leased.accepted:
             return never_shown("the conversation")
-    async with of_practice(pool, leased.practice_id) as conn:
+    async with of_practice(pool, leased.practice_id) as conn, at_one_instant(conn):
         kept = await conversations.to_export(conn, leased.practice_id, leased.subject_id)
         if kept is None:
             return Superseded(reason="The conversation is no longer in our records.")
         if kept.client is None:
             return await waits_for(conn, leased, kept.client_id, "client")
         said = await conversations.said(conn, leased.practice_id, leased.subject_id)
+    async with of_practice(pool, leased.practice_id) as conn:
         if not await write_backs.note_sent(conn, leased, clock()):
             return LeaseLost()
     return await _send(adapter, leased.key, _draft(kept, kept.client, said))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
@@ -110,6 +110,11 @@ async def in_practice(pool: Pool, practice_id: UUID, *, then: str = "") -> Async
                 await conn.execute("ROLLBACK")
             raise
         await conn.execute(f"{COMMIT}; {then}" if then else COMMIT)
+
+
+def at_one_instant(conn: Connection) -> AbstractAsyncContextManager[object]:
+    """Let all that is read within be as it stood at one instant, whatever others commit meanwhile."""
+    return conn.transaction(isolation="repeatable_read", readonly=True)
 
 
 async def _nothing_to_reset(conn: Connection) -> None:
